@@ -46,7 +46,11 @@ export function formatCidr(cidr: Cidr): string {
 
 /** Whether every address of `inner` is in `outer`. Families never contain one another (NP-62). */
 export function containsCidr(outer: Cidr, inner: Cidr): boolean {
-  return outer.family === inner.family && outer.length <= inner.length && sharesPrefix(outer.bytes, inner.bytes, outer.length);
+  return (
+    outer.family === inner.family &&
+    outer.length <= inner.length &&
+    sharesPrefix(outer.bytes, inner.bytes, outer.length)
+  );
 }
 
 export function containsAddress(outer: Cidr, address: Address): boolean {

@@ -110,9 +110,9 @@ enum origin {
 };
 
 /* How a flow's packets travel; chosen at its first packet and kept. */
-enum path {
-	PATH_STACK = 0,
-	PATH_PEER = 1,
+enum flow_path {
+	FLOW_PATH_STACK = 0,
+	FLOW_PATH_PEER = 1,
 };
 
 enum endpoint_flag {
@@ -253,7 +253,7 @@ struct flow_value {
 	__u8 egress_verdict DOC("enum verdict");
 	__u8 ingress_verdict DOC("enum verdict");
 	__u8 origin DOC("enum origin");
-	__u8 path DOC("enum path");
+	__u8 path DOC("enum flow_path");
 	__u8 opener DOC("0: the lower end opened it; 1: the higher end");
 	__u8 opener_tcp DOC("bits of enum tcp_flag, from the opener");
 	__u8 responder_tcp DOC("bits of enum tcp_flag, from the responder");

@@ -7,7 +7,7 @@ import koffi, { type LibraryHandle } from 'koffi';
 import { SysError } from '../lib/errors.ts';
 import { passFaultPoint } from './fault.ts';
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `E${errno}`;

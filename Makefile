@@ -1,0 +1,88 @@
+# `make help` says what there is. Quiet by default; V=1 shows every command.
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+NODE := node_modules/.bin/node
+BIN := node_modules/.bin
+CLANG ?= clang
+CC ?= cc
+
+# -idirafter: the kernel's headers for the build machine, behind clang's own for the bpf target.
+BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -mcpu=v3 \
+	-idirafter /usr/include/$(shell gcc -dumpmachine 2>/dev/null || echo x86_64-linux-gnu)
+LAUNCHER_CFLAGS := -std=c11 -O2 -Wall -Wextra -Werror -static
+
+# Debian packages, each with the command or file that shows it is there.
+PACKAGES := clang:/usr/bin/clang llvm:/usr/bin/llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h \
+	libbpf1:/usr/lib/$(shell uname -m)-linux-gnu/libbpf.so.1 linux-libc-dev:/usr/include/linux/bpf.h \
+	gcc:/usr/bin/gcc libc6-dev:/usr/lib/$(shell uname -m)-linux-gnu/libc.a bpftool:/usr/sbin/bpftool \
+	iproute2:/usr/bin/ip iptables:/usr/sbin/iptables tcpdump:/usr/bin/tcpdump iputils-ping:/usr/bin/ping \
+	procps:/usr/bin/ps util-linux:/usr/bin/setpriv git:/usr/bin/git
+
+.PHONY: help deps packages bpf launcher gen check test demo bench clean
+
+help: ## show this list
+	@printf 'Usage: make TARGET [V=1]\n\n'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+demo: deps bpf launcher ## two nodes, real pods and policies in namespaces of their own; every pair probed (under 60 s)
+	$(Q)$(NODE) test/demo/demo.ts
+
+test: deps bpf launcher check ## all checks, then all tests, those that need root included
+	$(Q)$(BIN)/vitest run $(TEST)
+
+check: deps bpf ## types, lint, format, import arrows, generated layouts
+	$(Q)$(BIN)/tsc --noEmit
+	$(Q)$(BIN)/oxlint
+	$(Q)$(BIN)/prettier --check --log-level warn .
+	$(Q)$(NODE) tools/check-arrows.ts
+	$(Q)$(NODE) tools/gen-abi.ts --check dist/bpf/sluice.bpf.o
+	@echo 'check: ok'
+
+gen: deps bpf ## write src/kernel/abi.gen.ts anew from the object's type information
+	$(Q)$(NODE) tools/gen-abi.ts dist/bpf/sluice.bpf.o > dist/abi.gen.ts
+	$(Q)mv dist/abi.gen.ts src/kernel/abi.gen.ts
+	$(Q)$(BIN)/prettier --write --log-level warn src/kernel/abi.gen.ts
+
+bench: deps bpf launcher ## measure; each figure a ratio against a reference measured in the same run (ONLY=name)
+	$(Q)$(NODE) bench/run.ts $(ONLY)
+
+deps: packages node_modules/.package-lock.json ## install what is missing: Debian packages, npm packages
+
+packages:
+	$(Q)missing=(); for entry in $(PACKAGES); do \
+		[ -e "$${entry#*:}" ] || missing+=("$${entry%%:*}"); \
+	done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "installing Debian packages: $${missing[*]}"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			"$${missing[@]}" > /dev/null; \
+	fi
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo 'installing npm packages'
+	$(Q)npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(Q)touch $@
+
+bpf: packages dist/bpf/sluice.bpf.o ## compile the eBPF programs
+
+dist/bpf/sluice.bpf.o: $(wildcard bpf/*.h bpf/*.c) | packages
+	@mkdir -p $(@D)
+	@echo '  BPF   $@'
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c bpf/sluice.bpf.c -o $@.tmp
+	$(Q)llvm-strip -g $@.tmp -o $@ && rm $@.tmp
+
+launcher: packages dist/sluice-cni ## compile the CNI executable
+
+dist/sluice-cni: $(wildcard launcher/*.c launcher/*.h) | packages
+	@mkdir -p $(@D)
+	@echo '  CC    $@'
+	$(Q)$(CC) $(LAUNCHER_CFLAGS) -o $@ $(wildcard launcher/*.c)
+
+clean: ## remove what was built
+	$(Q)rm -rf dist

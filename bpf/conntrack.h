@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Flows. Two tables, so that a flood of unanswered flows cannot evict answered ones. An entry is believed only if
+ *
+ * 1. it is not older than the timeout of its state, and
+ * 2. the local ends are the endpoints it was made for (ids are never used twice: an address that is given to another
+ *    pod does not inherit the flows of its former owner).
+ *
+ * Rules for TCP, independent of sequence numbers:
+ *
+ * 3. SYN on a closing entry, or from the end that did not open the flow, is a new flow;
+ * 4. SYN-ACK and RST never make an entry (NP-101); they are judged as they stand when they meet none;
+ * 5. any other segment without an entry is judged as it stands and makes one.
+ *
+ * A denied new flow makes no entry.
+ */
+#ifndef SLUICE_CONNTRACK_H
+#define SLUICE_CONNTRACK_H
+
+#include "policy.h"
+
+/* Rewriting last_seen_ns with every packet would bounce the cache line between CPUs. */
+#define LAST_SEEN_STEP_NS (100ULL * 1000000)
+
+struct flow {
+	struct flow_key key;
+	struct flow_value *value; /* NULL: none */
+	__u8 is_live; /* in flows_live */
+	__u8 source_is_high; /* the packet's source is the key's higher end */
+	__u8 is_reply; /* the packet goes to the opener; only meaningful with a value */
+	__u8 pad;
+};
+
+/* Puts the packet's tuple into canonical order. Any total order serves. */
+static __always_inline void flow_key_of(struct flow *f, const struct packet *p)
+{
+	int high;
+
+	if (p->source.halves[0] != p->destination.halves[0])
+		high = p->source.halves[0] > p->destination.halves[0];
+	else if (p->source.halves[1] != p->destination.halves[1])
+		high = p->source.halves[1] > p->destination.halves[1];
+	else
+		high = p->source_port > p->destination_port;
+	f->source_is_high = high;
+	if (high) {
+		__builtin_memcpy(f->key.address_lo, &p->destination, 16);
+		__builtin_memcpy(f->key.address_hi, &p->source, 16);
+		f->key.port_lo = p->destination_port;
+		f->key.port_hi = p->source_port;
+	} else {
+		__builtin_memcpy(f->key.address_lo, &p->source, 16);
+		__builtin_memcpy(f->key.address_hi, &p->destination, 16);
+		f->key.port_lo = p->source_port;
+		f->key.port_hi = p->destination_port;
+	}
+	f->key.family = p->family;
+	f->key.protocol = p->protocol;
+}
+
+static __always_inline int is_closing(const struct flow_value *v)
+{
+	__u8 both = v->opener_tcp & v->responder_tcp;
+
+	return (both & TCP_SEEN_FIN) || ((v->opener_tcp | v->responder_tcp) & TCP_SEEN_RST);
+}
+
+static __always_inline __u64 timeout_ns(const struct flow *f)
+{
+	if (f->key.protocol != PROTOCOL_TCP)
+		return f->is_live ? other_live_timeout_ns : other_opening_timeout_ns;
+	if (is_closing(f->value))
+		return tcp_closing_timeout_ns;
+	return f->is_live ? tcp_live_timeout_ns : tcp_opening_timeout_ns;
+}
+
+/*
+ * Finds the packet's flow (rules 1-3). source_endpoint, destination_endpoint: ids of the local endpoints that have the
+ * packet's addresses now, 0 for none; ENDPOINT_ANY for an end that is not checked here.
+ */
+#define ENDPOINT_ANY 0xffffffff
+
+static __always_inline void flow_find(const struct hook *h, struct flow *f, __u32 source_endpoint,
+				      __u32 destination_endpoint)
+{
+	const struct packet *p = &h->packet;
+	struct flow_value *v;
+	__u32 opener, responder;
+
+	flow_key_of(f, p);
+	f->is_live = 1;
+	f->value = bpf_map_lookup_elem(&flows_live, &f->key);
+	if (!f->value) {
+		f->is_live = 0;
+		f->value = bpf_map_lookup_elem(&flows_new, &f->key);
+	}
+	v = f->value;
+	if (!v)
+		return;
+	f->is_reply = f->source_is_high != v->opener;
+	opener = f->is_reply ? destination_endpoint : source_endpoint;
+	responder = f->is_reply ? source_endpoint : destination_endpoint;
+	if ((opener != ENDPOINT_ANY && opener != v->opener_endpoint) ||
+	    (responder != ENDPOINT_ANY && responder != v->responder_endpoint) ||
+	    (h->now_ns > v->last_seen_ns && h->now_ns - v->last_seen_ns > timeout_ns(f)) ||
+	    (p->protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	     (f->is_reply || is_closing(v))))
+		f->value = 0;
+}
+
+static __always_inline __u8 tcp_seen(const struct packet *p)
+{
+	return (p->tcp_flags & TCP_SYN ? TCP_SEEN_SYN : 0) | (p->tcp_flags & TCP_ACK ? TCP_SEEN_ACK : 0) |
+	       (p->tcp_flags & TCP_FIN ? TCP_SEEN_FIN : 0) | (p->tcp_flags & TCP_RST ? TCP_SEEN_RST : 0);
+}
+
+/* Notes that an allowed packet of the flow was seen; an answered flow moves to the other table. */
+static __always_inline void flow_seen(const struct hook *h, struct flow *f)
+{
+	struct flow_value *v = f->value;
+
+	if (f->key.protocol == PROTOCOL_TCP) {
+		__u8 seen = tcp_seen(&h->packet);
+
+		if (f->is_reply) {
+			if ((v->responder_tcp & seen) != seen)
+				v->responder_tcp |= seen;
+		} else if ((v->opener_tcp & seen) != seen) {
+			v->opener_tcp |= seen;
+		}
+	}
+	if (h->now_ns - v->last_seen_ns > LAST_SEEN_STEP_NS)
+		v->last_seen_ns = h->now_ns;
+	if (f->is_reply && !f->is_live && !bpf_map_update_elem(&flows_live, &f->key, v, BPF_ANY))
+		bpf_map_delete_elem(&flows_new, &f->key);
+}
+
+/* Rules 4 and 5, and their like for ICMP: only an echo request opens a flow, other messages belong to none. */
+static __always_inline int may_open(const struct packet *p)
+{
+	if (p->protocol == PROTOCOL_TCP)
+		return !(p->tcp_flags & TCP_RST) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
+	if (is_icmp(p))
+		return is_echo_request(p);
+	return 1;
+}
+
+/* Whether the packet is the first of a flow by its shape, not the middle of one that lost its entry. */
+static __always_inline int is_opening(const struct packet *p)
+{
+	return p->protocol != PROTOCOL_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Records a flow that the packet opens. 0, or a negative errno. */
+static __always_inline long flow_open(const struct hook *h, struct flow *f, struct flow_value *v, int source_opened)
+{
+	v->opener = source_opened ? f->source_is_high : !f->source_is_high;
+	v->last_seen_ns = h->now_ns;
+	v->opened_ns = h->now_ns;
+	if (f->key.protocol == PROTOCOL_TCP) {
+		if (source_opened)
+			v->opener_tcp = tcp_seen(&h->packet);
+		else
+			v->responder_tcp = tcp_seen(&h->packet);
+	}
+	/* An entry that was not believed may lie in the other table, where it would hide this one. */
+	if (f->is_live)
+		bpf_map_delete_elem(&flows_live, &f->key);
+	return bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY);
+}
+
+#endif

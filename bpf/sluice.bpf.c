@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The two hooks of a pod's veth, seen from its host end: from_pod on ingress (what the pod sends), to_pod on egress
+ * (what the host hands to the pod). This file holds the order of the steps; each step is explained where it is written.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include "abi.h"
+#include "maps.h"
+#include "packet.h"
+#include "event.h"
+#include "policy.h"
+#include "conntrack.h"
+#include "forward.h"
+
+/* A flow's tuple in the direction it was opened. */
+struct ends {
+	union address opener;
+	union address responder;
+	__be16 port; /* at the responder */
+	__u16 pad[3];
+};
+
+static __always_inline void ends_of(struct ends *e, const struct packet *p, int is_reply)
+{
+	__builtin_memset(e, 0, sizeof(*e));
+	if (is_reply) {
+		e->opener = p->destination;
+		e->responder = p->source;
+		e->port = p->source_port;
+	} else {
+		e->opener = p->source;
+		e->responder = p->destination;
+		e->port = p->destination_port;
+	}
+}
+
+static __always_inline struct endpoint_value *endpoint_of(const struct address_value *address)
+{
+	struct endpoint_key key = { .ifindex = address->ifindex };
+	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
+
+	return end && end->id == address->endpoint_id ? end : 0;
+}
+
+static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, enum direction direction)
+{
+	h->reason = REASON_CLOSED;
+	h->endpoint_id = endpoint_id;
+	h->direction = direction;
+	return VERDICT_DENY;
+}
+
+/*
+ * Judges a flow at each end that is a local endpoint, in the direction it was opened, and notes verdict, epoch and
+ * endpoint of each in *v. One end's judgement never stands in for the other's.
+ */
+static __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_value *v, __u32 config_flags)
+{
+	__u8 family = h->packet.family;
+	struct address_value *opener = find_address(family, &e->opener);
+	struct address_value *responder = find_address(family, &e->responder);
+	int to_own_node = responder && (responder->flags & ADDRESS_OWN_NODE) && !(config_flags & CONFIG_JUDGE_OWN_NODE);
+	int to_itself = same_address(&e->opener, &e->responder);
+	struct endpoint_value *end;
+
+	h->port_class = port_class_of(h, e->port);
+	if (opener && opener->ifindex) {
+		v->opener_endpoint = opener->endpoint_id;
+		end = endpoint_of(opener);
+		if (!end)
+			v->egress_verdict = closed(h, opener->endpoint_id, DIRECTION_EGRESS);
+		else if (to_own_node || to_itself)
+			v->egress_verdict = VERDICT_ALLOW;
+		else
+			v->egress_verdict =
+				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, &e->responder));
+		v->egress_epoch = h->generation;
+		if (v->egress_verdict != VERDICT_ALLOW)
+			return VERDICT_DENY;
+	}
+	if (responder && responder->ifindex) {
+		v->responder_endpoint = responder->endpoint_id;
+		end = endpoint_of(responder);
+		if (!end)
+			v->ingress_verdict = closed(h, responder->endpoint_id, DIRECTION_INGRESS);
+		else if (to_itself || v->origin == ORIGIN_HOST)
+			v->ingress_verdict = VERDICT_ALLOW;
+		else
+			v->ingress_verdict = judge_end(h, end, DIRECTION_INGRESS, class_of(h, opener, &e->opener));
+		v->ingress_epoch = h->generation;
+		if (v->ingress_verdict != VERDICT_ALLOW)
+			return VERDICT_DENY;
+	}
+	return VERDICT_ALLOW;
+}
+
+static __always_inline int is_stale(const struct hook *h, const struct flow_value *v)
+{
+	return (v->egress_epoch && v->egress_epoch != h->generation) ||
+	       (v->ingress_epoch && v->ingress_epoch != h->generation);
+}
+
+/* The verdict of a flow that has an entry; judged anew, in its original direction, when the tables have changed. */
+static __always_inline enum verdict judge_known(struct hook *h, struct flow *f, const struct config *c)
+{
+	struct flow_value *v = f->value;
+	struct ends e;
+
+	if (is_stale(h, v)) {
+		ends_of(&e, &h->packet, f->is_reply);
+		return judge_flow(h, &e, v, c->flags);
+	}
+	if (v->egress_verdict == VERDICT_DENY || v->ingress_verdict == VERDICT_DENY) {
+		h->reason = REASON_POLICY;
+		h->direction = v->egress_verdict == VERDICT_DENY ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+		h->endpoint_id = v->egress_verdict == VERDICT_DENY ? v->opener_endpoint : v->responder_endpoint;
+		return VERDICT_DENY;
+	}
+	return VERDICT_ALLOW;
+}
+
+/*
+ * The verdict of a packet without an entry; an allowed one is recorded where its kind may open a flow. v: zeroed but for
+ * origin. Sets v->path where `peer` allows it and the flow is seen from its first packet.
+ */
+static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f, struct flow_value *v,
+						  const struct config *c, int peer)
+{
+	const struct packet *p = &h->packet;
+	int source_opened = 1;
+	struct ends e;
+
+	if (h->now_ns < c->grace_until_ns && !is_opening(p)) {
+		ends_of(&e, p, 1);
+		if (judge_flow(h, &e, v, c->flags) == VERDICT_ALLOW) {
+			source_opened = 0;
+		} else {
+			__builtin_memset(v, 0, __builtin_offsetof(struct flow_value, origin));
+			v->opener_endpoint = 0;
+			v->responder_endpoint = 0;
+		}
+	}
+	if (source_opened) {
+		ends_of(&e, p, 0);
+		if (judge_flow(h, &e, v, c->flags) != VERDICT_ALLOW)
+			return VERDICT_DENY;
+	}
+	v->path = peer && is_opening(p) && v->responder_endpoint ? FLOW_PATH_PEER : FLOW_PATH_STACK;
+	if (may_open(p) && flow_open(h, f, v, source_opened)) {
+		h->reason = REASON_FLOW_TABLE;
+		return VERDICT_DENY;
+	}
+	return VERDICT_ALLOW;
+}
+
+/* Reads what every packet needs once, so that it sees one state of all the tables. */
+static __always_inline struct config *begin(struct hook *h)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	__u64 commit;
+
+	if (!c)
+		return 0;
+	commit = *(volatile __u64 *)&c->commit;
+	h->generation = (__u32)commit;
+	h->port_table = (commit >> 32) & 1;
+	h->now_ns = bpf_ktime_get_ns();
+	return c;
+}
+
+static __always_inline int drop(struct hook *h, enum reason reason)
+{
+	h->reason = reason;
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int to_stack(struct hook *h)
+{
+	h->reason = REASON_FORWARDED_STACK;
+	return CONTINUE;
+}
+
+static __always_inline int is_own_source(const struct packet *p, const struct endpoint_value *end)
+{
+	const union address *source = &p->source;
+
+	if (p->family == FAMILY_IPV4)
+		return source->words[0] && source->words[0] == *(const __u32 *)end->ipv4;
+	return (source->halves[0] | source->halves[1]) && source->halves[0] == *(const __u64 *)end->ipv6 &&
+	       source->halves[1] == *(const __u64 *)(end->ipv6 + 8);
+}
+
+/* Neighbour messages of a pod: a solicitation for the gateway, or an advertisement of its own address. */
+static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct hook *h, const struct endpoint_value *end)
+{
+	const struct packet *p = &h->packet;
+	union address target;
+
+	if (p->hop_limit != HOP_LIMIT_ON_LINK ||
+	    bpf_skb_load_bytes(skb, p->l4_offset + 8, &target, sizeof(target)))
+		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
+	if (p->icmp_type == ND_NEIGHBOUR_SOLICITATION && target.halves[0] == GATEWAY_IPV6_HIGH &&
+	    target.halves[1] == GATEWAY_IPV6_LOW)
+		return to_stack(h);
+	if (p->icmp_type == ND_NEIGHBOUR_ADVERTISEMENT && is_own_source(p, end) && same_address(&target, &p->source))
+		return to_stack(h);
+	return drop(h, REASON_NEIGHBOUR_DISCOVERY);
+}
+
+static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
+{
+	struct packet *p = &h->packet;
+	struct endpoint_key key = { .ifindex = skb->ifindex };
+	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
+	struct address_value *to;
+	struct flow flow = {};
+	struct ethhdr eth;
+	enum reason reason;
+
+	if (!end)
+		return drop(h, REASON_NO_ENDPOINT);
+	h->endpoint_id = end->id;
+	if (skb->vlan_present)
+		return drop(h, REASON_ETHERTYPE);
+	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+		return drop(h, REASON_MALFORMED);
+	if (!same_mac(eth.h_source, end->mac))
+		return drop(h, REASON_SOURCE_MAC);
+	if (eth.h_proto == bpf_htons(ETH_P_ARP))
+		return answer_arp(skb, h, end);
+	reason = parse_ip(skb, eth.h_proto, p);
+	if (reason != REASON_FORWARDED_STACK)
+		return drop(h, reason);
+	if (is_link_message(p))
+		return link_message_from_pod(skb, h, end);
+	if (is_multicast(p))
+		return drop(h, REASON_MULTICAST);
+	if (!is_own_source(p, end))
+		return drop(h, REASON_SOURCE_ADDRESS);
+
+	to = find_address(p->family, &p->destination);
+	flow_find(h, &flow, end->id, to ? to->endpoint_id : 0);
+	if (flow.value) {
+		if (judge_known(h, &flow, c) != VERDICT_ALLOW)
+			return TC_ACT_SHOT;
+		flow_seen(h, &flow);
+		return flow.value->path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
+	} else {
+		struct flow_value v = { .origin = ORIGIN_POD };
+		int peer = to && to->ifindex && to->ifindex != skb->ifindex &&
+			   !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
+
+		if (judge_unknown(h, &flow, &v, c, peer) != VERDICT_ALLOW)
+			return TC_ACT_SHOT;
+		return v.path == FLOW_PATH_PEER && to ? forward_peer(skb, h, to) : to_stack(h);
+	}
+}
+
+static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
+{
+	struct packet *p = &h->packet;
+	struct endpoint_key key = { .ifindex = skb->ifindex };
+	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
+	/* 0 only for what the node itself sends: this says where a packet comes from, its source address does not. */
+	int from_host = skb->ingress_ifindex == 0;
+	struct address_value *from;
+	struct flow flow = {};
+	enum reason reason;
+	__be16 ethertype;
+
+	if (!end)
+		return drop(h, REASON_NO_ENDPOINT);
+	h->endpoint_id = end->id;
+	if (skb->vlan_present)
+		return drop(h, REASON_ETHERTYPE);
+	if (bpf_skb_load_bytes(skb, __builtin_offsetof(struct ethhdr, h_proto), &ethertype, sizeof(ethertype)))
+		return drop(h, REASON_MALFORMED);
+	/* Only the node itself, and answer_arp, send ARP here: each pod has a wire of its own. */
+	if (ethertype == bpf_htons(ETH_P_ARP))
+		return to_stack(h);
+	reason = parse_ip(skb, ethertype, p);
+	if (reason != REASON_FORWARDED_STACK)
+		return drop(h, reason);
+	if (from_host && is_link_message(p))
+		return to_stack(h);
+
+	from = find_address(p->family, &p->source);
+	/* A local pod's address that did not come in by that pod's interface is a lie. */
+	if (!from_host && from && from->ifindex && from->ifindex != skb->ingress_ifindex)
+		return drop(h, REASON_SOURCE_ADDRESS);
+	flow_find(h, &flow, from ? from->endpoint_id : 0, end->id);
+	if (flow.value) {
+		/* What the node itself sends is allowed whatever the entry says (NP-80). */
+		if (judge_known(h, &flow, c) != VERDICT_ALLOW && !from_host)
+			return TC_ACT_SHOT;
+		flow_seen(h, &flow);
+	} else {
+		struct flow_value v = { .origin = from_host ? ORIGIN_HOST : ORIGIN_FORWARDED };
+
+		if (judge_unknown(h, &flow, &v, c, 0) != VERDICT_ALLOW && !from_host)
+			return TC_ACT_SHOT;
+	}
+	return to_stack(h);
+}
+
+SEC("tc")
+int from_pod(struct __sk_buff *skb)
+{
+	struct hook h = { .direction = DIRECTION_EGRESS, .reason = REASON_INTERNAL };
+	struct config *c = begin(&h);
+	int action = c ? run_from_pod(skb, &h, c) : TC_ACT_SHOT;
+
+	record(skb, &h);
+	return action;
+}
+
+SEC("tc")
+int to_pod(struct __sk_buff *skb)
+{
+	struct hook h = { .direction = DIRECTION_INGRESS, .reason = REASON_INTERNAL };
+	struct config *c = begin(&h);
+	int action = c ? run_to_pod(skb, &h, c) : TC_ACT_SHOT;
+
+	record(skb, &h);
+	return action;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,7 +1,7 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-/** Suites by what they need: `unit` and `property` need nothing, `kernel`, `netns` and `e2e` need root and a real kernel. */
-export default defineConfig({
+/** Suites by what they need: `unit` needs nothing; `root` needs root, a real kernel, and runs one file at a time. */
+const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
     projects: [
@@ -19,3 +19,4 @@ export default defineConfig({
     ],
   },
 });
+export default config;

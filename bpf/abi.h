@@ -84,7 +84,7 @@ enum reason {
 	REASON_SOURCE_MAC = 7, /* not the hardware address of the pod that sent it */
 	REASON_MALFORMED = 8, /* truncated, or lengths contradict one another */
 	REASON_ETHERTYPE = 9, /* neither IPv4, IPv6 nor ARP */
-	REASON_ARP = 10, /* anything but a request for the gateway by the pod's own address */
+	REASON_ARP = 10, /* neither a request for the gateway nor an answer, or not in the pod's own name */
 	REASON_NEIGHBOUR_DISCOVERY = 11, /* router and neighbour messages a pod has no business sending; dropped quietly */
 	REASON_MULTICAST = 12, /* multicast or broadcast; dropped quietly */
 	REASON_FRAGMENT = 13, /* a fragment */

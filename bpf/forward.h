@@ -37,7 +37,8 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 }
 
 /*
- * Turns a request for the gateway into its answer and sends it back. The neighbour entry that wiring made needs none;
+ * Turns a request for the gateway into its answer and sends it back; a truthful answer to the host's own request goes to
+ * the host; all else is dropped. The neighbour entry that wiring made needs none;
  * this is for tools, and for pods that flush their neighbour table.
  */
 static __always_inline int answer_arp(struct __sk_buff *skb, struct hook *h, const struct endpoint_value *end)
@@ -50,9 +51,14 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct hook *h, con
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)))
 		return TC_ACT_SHOT;
 	if (arp.hardware_type != bpf_htons(ARPHRD_ETHER) || arp.protocol_type != bpf_htons(ETH_P_IP) ||
-	    arp.hardware_length != 6 || arp.protocol_length != 4 || arp.operation != bpf_htons(ARPOP_REQUEST) ||
-	    !same_mac(arp.sender_mac, end->mac) || __builtin_memcmp(arp.sender_ip, end->ipv4, 4) ||
-	    __builtin_memcmp(arp.target_ip, &gateway, 4))
+	    arp.hardware_length != 6 || arp.protocol_length != 4 || !same_mac(arp.sender_mac, end->mac) ||
+	    __builtin_memcmp(arp.sender_ip, end->ipv4, 4))
+		return TC_ACT_SHOT;
+	if (arp.operation == bpf_htons(ARPOP_REPLY)) {
+		h->reason = REASON_FORWARDED_STACK;
+		return CONTINUE;
+	}
+	if (arp.operation != bpf_htons(ARPOP_REQUEST) || __builtin_memcmp(arp.target_ip, &gateway, 4))
 		return TC_ACT_SHOT;
 	arp.operation = bpf_htons(ARPOP_REPLY);
 	__builtin_memcpy(arp.target_mac, arp.sender_mac, 6);

@@ -76,8 +76,12 @@ static __noinline int judge_flow(struct hook *h, const struct ends *e, struct fl
 			v->egress_verdict =
 				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, &e->responder));
 		v->egress_epoch = h->generation;
-		if (v->egress_verdict != VERDICT_ALLOW)
+		if (v->egress_verdict != VERDICT_ALLOW) {
+			/* A tombstone is not judged with every packet: the other end's turn comes with the next generation. */
+			if (v->ingress_epoch)
+				v->ingress_epoch = h->generation;
 			return VERDICT_DENY;
+		}
 	}
 	if (responder && responder->ifindex) {
 		v->responder_endpoint = responder->endpoint_id;
@@ -128,6 +132,7 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 						  const struct config *c, int peer)
 {
 	const struct packet *p = &h->packet;
+	__u8 direction = h->direction;
 	int source_opened = 1;
 	struct ends e;
 
@@ -139,6 +144,7 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 			__builtin_memset(v, 0, __builtin_offsetof(struct flow_value, origin));
 			v->opener_endpoint = 0;
 			v->responder_endpoint = 0;
+			h->direction = direction;
 		}
 	}
 	if (source_opened) {
@@ -192,13 +198,22 @@ static __always_inline int is_own_source(const struct packet *p, const struct en
 	       source->halves[1] == *(const __u64 *)(end->ipv6 + 8);
 }
 
-/* Neighbour messages of a pod: a solicitation for the gateway, or an advertisement of its own address. */
+/* Link-local unicast or link-scope multicast: no router forwards a packet to such an address. */
+static __always_inline int stays_on_link(const union address *a)
+{
+	return (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80) || (a->bytes[0] == 0xff && a->bytes[1] == 0x02);
+}
+
+/*
+ * Neighbour messages of a pod: a solicitation for the gateway, or an advertisement of its own address. They are not
+ * judged, so they must not be able to leave the link.
+ */
 static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct hook *h, const struct endpoint_value *end)
 {
 	const struct packet *p = &h->packet;
 	union address target;
 
-	if (p->hop_limit != HOP_LIMIT_ON_LINK ||
+	if (p->hop_limit != HOP_LIMIT_ON_LINK || !stays_on_link(&p->destination) ||
 	    bpf_skb_load_bytes(skb, p->l4_offset + 8, &target, sizeof(target)))
 		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
 	if (p->icmp_type == ND_NEIGHBOUR_SOLICITATION && target.halves[0] == GATEWAY_IPV6_HIGH &&
@@ -293,7 +308,7 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	flow_find(h, &flow, from ? from->endpoint_id : 0, end->id);
 	if (flow.value) {
 		/* What the node itself sends is allowed whatever the entry says (NP-80). */
-		if (judge_known(h, &flow, c) != VERDICT_ALLOW && !from_host)
+		if (!from_host && judge_known(h, &flow, c) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
 		flow_seen(h, &flow);
 	} else {

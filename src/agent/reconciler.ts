@@ -1,0 +1,144 @@
+/**
+ * From changes to enforcement, one step at a time: changes that arrive while a step runs are taken together by the next.
+ *
+ * 1. At most one compile and one apply are under way.
+ * 2. A change submitted as number n is in force once `realized` is n or more; waiters learn it, or why it is not.
+ * 3. A step that fails leaves the last state in force and is tried again: at the next change, or after a growing pause.
+ */
+import type { Datapath, Realized } from '../datapath/datapath.ts';
+import { CapacityError, errorMessage } from '../lib/errors.ts';
+import type { ClusterChange } from '../policy/model.ts';
+import type { CompileService, CompiledTables } from './compile-service.ts';
+import type { Log } from './log.ts';
+
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 30_000;
+
+interface Waiter {
+  readonly sequence: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface ReconcilerState {
+  /** Number of the last change taken in. */
+  readonly submitted: number;
+  /** Every change up to this number is in force. */
+  readonly realized: number;
+  readonly generation: number;
+  readonly revision: number;
+  /** Why the newest state is not in force; empty when it is, or is on its way. */
+  readonly failure: string;
+  readonly problems: CompiledTables['problems'];
+}
+
+export class Reconciler {
+  readonly #compiler: CompileService;
+  readonly #datapath: Datapath;
+  readonly #log: Log;
+  #waiters: Waiter[] = [];
+  #submitted = 0;
+  #realized = 0;
+  #last: Realized = { generation: 0, revision: 0, writes: 0 };
+  #failure = '';
+  #problems: CompiledTables['problems'] = [];
+  #running: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = RETRY_FIRST_MS;
+  #closed = false;
+  #onTables: (tables: CompiledTables) => void;
+
+  constructor(parts: {
+    compiler: CompileService;
+    datapath: Datapath;
+    log: Log;
+    onTables: (tables: CompiledTables) => void;
+  }) {
+    this.#compiler = parts.compiler;
+    this.#datapath = parts.datapath;
+    this.#log = parts.log;
+    this.#onTables = parts.onTables;
+  }
+
+  /** Takes changes in and starts a step if none runs. Returns the number to wait for. */
+  submit(changes: readonly ClusterChange[]): number {
+    this.#compiler.update(changes);
+    this.#submitted += 1;
+    this.#kick();
+    return this.#submitted;
+  }
+
+  /** Resolves once change `sequence` is in force; rejects when the step that held it failed. */
+  async realized(sequence: number): Promise<void> {
+    if (this.#realized >= sequence) return;
+    await new Promise<void>((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }));
+  }
+
+  state(): ReconcilerState {
+    return {
+      submitted: this.#submitted,
+      realized: this.#realized,
+      generation: this.#last.generation,
+      revision: this.#last.revision,
+      failure: this.#failure,
+      problems: this.#problems,
+    };
+  }
+
+  /** Lets a running step end and starts no other. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#running;
+    for (const waiter of this.#waiters) waiter.reject(new Error('the agent is stopping'));
+    this.#waiters = [];
+  }
+
+  #kick(): void {
+    if (this.#closed || this.#running !== undefined) return;
+    clearTimeout(this.#retry);
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed && this.#realized < this.#submitted) {
+      const target = this.#submitted;
+      try {
+        await this.#step(target);
+      } catch (error) {
+        this.#fail(target, error);
+        if (this.#submitted === target) return;
+      }
+    }
+  }
+
+  async #step(target: number): Promise<void> {
+    const compiled = await this.#compiler.compile();
+    this.#problems = compiled.problems;
+    this.#onTables(compiled);
+    this.#last = await this.#datapath.apply(compiled.tables);
+    this.#compiler.applied(compiled);
+    this.#realized = target;
+    this.#failure = '';
+    this.#retryMs = RETRY_FIRST_MS;
+    this.#log.debug({ ...this.#last, change: target }, 'tables in force');
+    const done = this.#waiters.filter((waiter) => waiter.sequence <= target);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > target);
+    for (const waiter of done) waiter.resolve();
+  }
+
+  #fail(target: number, error: unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    this.#failure = errorMessage(error);
+    this.#log.error({ err: reason, change: target, retry_ms: this.#retryMs }, 'tables are not in force; the last ones stay');
+    const failed = this.#waiters.filter((waiter) => waiter.sequence <= target);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > target);
+    for (const waiter of failed) waiter.reject(reason);
+    // What does not fit will not fit the next time either; only a change can mend it.
+    if (error instanceof CapacityError || this.#closed) return;
+    this.#retry = setTimeout(() => this.#kick(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+  }
+}

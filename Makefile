@@ -7,7 +7,9 @@ SHELL := /bin/bash
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 
-NODE := node_modules/.bin/node
+# The pinned interpreter, ahead of the system's, for everything that says `node`.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+NODE := node
 BIN := node_modules/.bin
 CLANG ?= clang
 CC ?= cc

@@ -55,15 +55,19 @@ static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, en
  * Judges a flow at each end that is a local endpoint, in the direction it was opened, and notes verdict, epoch and
  * endpoint of each in *v. One end's judgement never stands in for the other's.
  */
-static __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_value *v, __u32 config_flags)
+__noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_value *v, __u32 config_flags)
 {
-	__u8 family = h->packet.family;
-	struct address_value *opener = find_address(family, &e->opener);
-	struct address_value *responder = find_address(family, &e->responder);
-	int to_own_node = responder && (responder->flags & ADDRESS_OWN_NODE) && !(config_flags & CONFIG_JUDGE_OWN_NODE);
-	int to_itself = same_address(&e->opener, &e->responder);
+	struct address_value *opener, *responder;
+	int to_own_node, to_itself;
 	struct endpoint_value *end;
 
+	/* Not static: verified once, not with every call; the verifier then asks for these. */
+	if (!h || !e || !v)
+		return VERDICT_DENY;
+	opener = find_address(h->packet.family, &e->opener);
+	responder = find_address(h->packet.family, &e->responder);
+	to_own_node = responder && (responder->flags & ADDRESS_OWN_NODE) && !(config_flags & CONFIG_JUDGE_OWN_NODE);
+	to_itself = same_address(&e->opener, &e->responder);
 	h->port_class = port_class_of(h, e->port);
 	if (opener && opener->ifindex) {
 		v->opener_endpoint = opener->endpoint_id;

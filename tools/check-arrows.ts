@@ -40,7 +40,8 @@ const RULES: Readonly<Record<string, FolderRule>> = {
 /** Only the adapter to the kernel knows it; the memory datapath and everything pure does not. */
 const KERNEL_USERS = /^src\/(kernel|datapath\/ebpf|agent|commands)\//;
 
-const SPECIFIER = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g;
+/** Statements at the start of a line, and import(): text that only looks like them is indented or quoted. */
+const SPECIFIER = /^(?:import|export)\b[^;'`]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
 
 function folderOf(path: string): string {
   return path.split('/')[1] ?? '';
@@ -51,7 +52,8 @@ function problemsOf(file: string): string[] {
   const rule = RULES[folder];
   if (rule === undefined) return [`${file}: no rule for src/${folder}; add it to tools/check-arrows.ts`];
   const problems: string[] = [];
-  for (const [, specifier = ''] of readFileSync(file, 'utf8').matchAll(SPECIFIER)) {
+  for (const [, from, bare, dynamic] of readFileSync(file, 'utf8').matchAll(SPECIFIER)) {
+    const specifier = from ?? bare ?? dynamic ?? '';
     if (specifier.startsWith('.')) {
       const target = relative('.', join(dirname(file), specifier));
       const to = folderOf(target);

@@ -7,7 +7,12 @@ import koffi, { type LibraryHandle } from 'koffi';
 import { SysError } from '../lib/errors.ts';
 import { passFaultPoint } from './fault.ts';
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** EAGAIN, not its other name EWOULDBLOCK: of names with one number the first counts. */
+const NAMES = new Map(
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+);
 
 export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `E${errno}`;

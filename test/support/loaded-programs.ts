@@ -10,7 +10,7 @@ import { parseAddress, tableBytes } from '../../src/net/address.ts';
 import { macBytes } from './packet.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 
-export const OBJECT = new URL('../../dist/bpf/sluice.bpf.o', import.meta.url).pathname;
+export const OBJECT: string = new URL('../../dist/bpf/sluice.bpf.o', import.meta.url).pathname;
 
 /** Tables of a few flows: making the real ones takes longer than a test. */
 const SMALL = {

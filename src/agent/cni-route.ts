@@ -5,7 +5,7 @@ import { NETNS_HEADER } from '../cni/netns-handle.ts';
 import type { LocalRequest } from './local-exchange.ts';
 import type { LocalServer } from './local-server.ts';
 
-export const CNI_CONTENT_TYPE = 'application/x-sluice-cni';
+const CNI_CONTENT_TYPE = 'application/x-sluice-cni';
 
 export function addCniRoute(server: LocalServer, handler: CniHandler): void {
   server.route('POST', '/v1/cni', async (request) => {

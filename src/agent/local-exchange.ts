@@ -29,14 +29,14 @@ export interface LocalRequest {
   /** Aborted when the connection closes before the answer is sent, and at the end of a stream, whoever ended it. */
   readonly signal: AbortSignal;
   /** Sends the answer; called once, by every handler that does not throw. */
-  answer(answer: LocalAnswer): void;
+  readonly answer: (answer: LocalAnswer) => void;
   /**
    * Sends the answer and waits until the caller closes the connection. False when it closed without having read all of
    * the answer. A caller that keeps the connection open for `TAKEN_WAIT_MS` is taken to have read it.
    */
-  deliver(answer: LocalAnswer): Promise<boolean>;
+  readonly deliver: (answer: LocalAnswer) => Promise<boolean>;
   /** Begins an answer without a known end, in place of the two above. The server ends it when it closes. */
-  stream(contentType: string): LocalStream;
+  readonly stream: (contentType: string) => LocalStream;
 }
 
 export interface LocalStream {

@@ -29,8 +29,9 @@ export const GATEWAYS: Readonly<Record<Family, string>> = { 4: '169.254.1.1', 6:
 
 const DEFAULT_ROUTES: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
-/** How often the pod's end is looked at until it can send (kernels before 6.8 do that part later). */
+/** How often, and after which pause, the ends are looked at until both can send. Later they will, all the same. */
 const READY_POLLS_MAX = 100;
+const READY_POLL_MS = 1;
 
 export interface PodWiring {
   /** `hostInterfaceName` */
@@ -69,8 +70,13 @@ export function wirePod(node: NodeNetwork, pod: PodWiring): WiredPod {
   if (isSameNetns(pod.netnsFd, node.netnsFd)) {
     throw new WiringError('WIRING_OWN_NAMESPACE', `${pod.ifname}: the pod's network namespace is the node's own`);
   }
+  const pair = createVeth({
+    end: { name: pod.hostName, mac: pod.hostMac },
+    peer: { name: pod.ifname, mac: pod.mac, netnsFd: pod.netnsFd },
+    mtu: pod.mtu,
+  });
   return undoing(node, pod, () => {
-    const host = createPair(node, pod);
+    const host = createPair(node, pod, pair);
     if (host.peerIndex === undefined) throw new Error(`veth ${pod.hostName} has no other end`);
     configureHostEnd(node, pod.hostName, addresses);
     configurePodEnd(pod, host.peerIndex, addresses);
@@ -91,7 +97,7 @@ export function startPod(node: NodeNetwork, pod: WiredPod): void {
       ...hostRequests(pod),
     ]);
     if (host.peerNetnsId === undefined) throw new Error(`the other end of ${pod.hostName} is not in a pod's namespace`);
-    awaitPodEnd(node, pod, host.peerNetnsId);
+    awaitCarrier(node, pod, host.peerNetnsId);
   });
 }
 
@@ -116,12 +122,7 @@ export function listWiredInterfaces(node: NodeNetwork, instance: string): Link[]
   return node.netlink.dump(listLinks()).filter((link) => link.name.startsWith(prefix));
 }
 
-function createPair(node: NodeNetwork, pod: PodWiring): Link {
-  const pair = createVeth({
-    end: { name: pod.hostName, mac: pod.hostMac },
-    peer: { name: pod.ifname, mac: pod.mac, netnsFd: pod.netnsFd },
-    mtu: pod.mtu,
-  });
+function createPair(node: NodeNetwork, pod: PodWiring, pair: Request): Link {
   try {
     return node.netlink.execute([pair, getLink(pod.hostName)])[1];
   } catch (error) {
@@ -184,13 +185,16 @@ function hostRequests(pod: WiredPod): Request[] {
   });
 }
 
-/** A veth's second end gets its carrier, but is given its queue by a kernel thread; until then it drops what it sends. */
-function awaitPodEnd(node: NodeNetwork, pod: WiredPod, netnsId: number): void {
+/**
+ * A veth has its carrier at once, but a kernel thread gives the end that was up before its queue; until then that end
+ * drops what it sends. Looking makes the kernel do it now (since 6.8); before, it is a matter of milliseconds.
+ */
+function awaitCarrier(node: NodeNetwork, pod: WiredPod, netnsId: number): void {
   const nap = new Int32Array(new SharedArrayBuffer(4));
   for (let poll = 0; poll < READY_POLLS_MAX; poll++) {
-    const { operState } = node.netlink.run(getLink(pod.podIndex, netnsId));
-    if (operState === 'up') return;
-    Atomics.wait(nap, 0, 0, 1);
+    const ends = node.netlink.execute([getLink(pod.hostIndex), getLink(pod.podIndex, netnsId)]);
+    if (ends.every(({ operState }) => operState === 'up')) return;
+    Atomics.wait(nap, 0, 0, READY_POLL_MS);
   }
 }
 
@@ -206,7 +210,7 @@ function undoing<T>(node: NodeNetwork, pod: PodWiring, work: () => T): T {
       if (host?.mac === pod.hostMac) node.netlink.run(tolerating(deleteLink(host.index), 'ENODEV'));
     } catch (undo) {
       const message = `${errorMessage(error)}; and ${pod.hostName} could not be removed: ${errorMessage(undo)}`;
-      throw new AggregateError([error, undo], message, { cause: error });
+      throw new AggregateError([error, undo], message, { cause: undo });
     }
     throw error;
   }

@@ -250,12 +250,13 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	if (eth.h_proto == bpf_htons(ETH_P_ARP))
 		return answer_arp(skb, h, end);
 	reason = parse_ip(skb, eth.h_proto, p);
+	if (reason == REASON_FORWARDED_STACK && is_link_message(p))
+		return link_message_from_pod(skb, h, end);
+	/* Before other reasons: listener reports carry an extension header and are no news to anybody. */
+	if (p->family && is_multicast(p))
+		return drop(h, REASON_MULTICAST);
 	if (reason != REASON_FORWARDED_STACK)
 		return drop(h, reason);
-	if (is_link_message(p))
-		return link_message_from_pod(skb, h, end);
-	if (is_multicast(p))
-		return drop(h, REASON_MULTICAST);
 	if (!is_own_source(p, end))
 		return drop(h, REASON_SOURCE_ADDRESS);
 
@@ -300,10 +301,11 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	if (ethertype == bpf_htons(ETH_P_ARP))
 		return to_stack(h);
 	reason = parse_ip(skb, ethertype, p);
+	/* The node's own packets pass even where they cannot be followed. */
+	if (from_host && (reason == REASON_FRAGMENT || reason == REASON_EXTENSION_HEADER || is_link_message(p)))
+		return to_stack(h);
 	if (reason != REASON_FORWARDED_STACK)
 		return drop(h, reason);
-	if (from_host && is_link_message(p))
-		return to_stack(h);
 
 	from = find_address(p->family, &p->source);
 	/* A local pod's address that did not come in by that pod's interface is a lie. */

@@ -3,10 +3,10 @@
  * posted as they come; tables come back as flat typed arrays that are transferred, not copied.
  */
 import { Worker } from 'node:worker_threads';
-import type { CompileProblem } from '../policy/compiler.ts';
+import type { CompileProblem, RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { VerdictTables } from '../policy/tables.ts';
-import type { CompilerRequest, CompilerResponse, CompilerStart, RetiredIds } from './compiler-worker.ts';
+import type { CompilerRequest, CompilerResponse, CompilerStart } from './compiler-worker.ts';
 
 export interface CompiledTables {
   readonly tables: VerdictTables;

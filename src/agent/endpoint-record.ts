@@ -5,15 +5,13 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { type Attachment, attachmentKey } from '../cni/request.ts';
 
-export interface EndpointRecord {
+export interface EndpointRecord extends Attachment {
   /** Kernel endpoint id, unique over the life of the node. */
   readonly id: number;
   /** `wiring`: ADD had not answered yet; after a crash it is undone. */
   readonly state: 'wiring' | 'ready';
-  readonly network: string;
-  readonly containerId: string;
-  readonly ifname: string;
   readonly netns: string;
   readonly namespace: string;
   readonly pod: string;
@@ -29,7 +27,6 @@ export interface EndpointRecord {
 const FIELDS: Readonly<Record<keyof EndpointRecord, 'number' | 'string' | 'object'>> = {
   id: 'number',
   state: 'string',
-  network: 'string',
   containerId: 'string',
   ifname: 'string',
   netns: 'string',
@@ -60,11 +57,6 @@ export class EndpointRecords {
     this.#directory = directory;
   }
 
-  /** Key of an attachment: the runtime's (container, interface) of one network. */
-  static key(owner: { network: string; containerId: string; ifname: string }): string {
-    return `${owner.network}/${owner.containerId}/${owner.ifname}`;
-  }
-
   /** Reads what an earlier agent left. Returns the files that could not be read; they are left where they are. */
   async load(): Promise<readonly string[]> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
@@ -80,7 +72,7 @@ export class EndpointRecords {
         unreadable.push(join(this.#directory, name));
         continue;
       }
-      this.#records.set(EndpointRecords.key(record), record);
+      this.#records.set(attachmentKey(record), record);
       this.#lastId = Math.max(this.#lastId, record.id);
     }
     return unreadable;
@@ -98,8 +90,8 @@ export class EndpointRecords {
     return id;
   }
 
-  get(owner: { network: string; containerId: string; ifname: string }): EndpointRecord | undefined {
-    return this.#records.get(EndpointRecords.key(owner));
+  get(owner: Attachment): EndpointRecord | undefined {
+    return this.#records.get(attachmentKey(owner));
   }
 
   byId(id: number): EndpointRecord | undefined {
@@ -111,13 +103,13 @@ export class EndpointRecords {
   }
 
   async put(record: EndpointRecord): Promise<void> {
-    this.#records.set(EndpointRecords.key(record), record);
+    this.#records.set(attachmentKey(record), record);
     await this.#replace(`${record.id}.json`, JSON.stringify(record));
   }
 
   async remove(record: EndpointRecord): Promise<void> {
     await rm(join(this.#directory, `${record.id}.json`), { force: true });
-    this.#records.delete(EndpointRecords.key(record));
+    this.#records.delete(attachmentKey(record));
   }
 
   async #replace(name: string, text: string): Promise<void> {

@@ -19,7 +19,7 @@ import {
   type LocalRequest,
   type PeerCredentials,
 } from './local-exchange.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../lib/log.ts';
 
 /** Connections at one time; the launcher of a refused one sees it closed and reports code 11. */
 const CONNECTIONS_MAX = 2048;

@@ -9,7 +9,7 @@ import type { Datapath, Realized } from '../datapath/datapath.ts';
 import { CapacityError, errorMessage } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { CompileService, CompiledTables } from './compile-service.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../lib/log.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
@@ -118,6 +118,10 @@ export class Reconciler {
     const compiled = await this.#compiler.compile();
     this.#problems = compiled.problems;
     this.#onTables(compiled);
+    const limit = compiled.problems.find((problem) => problem.kind === 'limit');
+    if (limit !== undefined) {
+      throw new CapacityError(limit.limit, limit.needed, limit.available, limit.policies.join(', '));
+    }
     this.#last = await this.#datapath.apply(compiled.tables);
     this.#compiler.applied(compiled);
     this.#realized = target;
@@ -132,7 +136,10 @@ export class Reconciler {
   #fail(target: number, error: unknown): void {
     const reason = error instanceof Error ? error : new Error(String(error));
     this.#failure = errorMessage(error);
-    this.#log.error({ err: reason, change: target, retry_ms: this.#retryMs }, 'tables are not in force; the last ones stay');
+    this.#log.error(
+      { err: reason, change: target, retry_ms: this.#retryMs },
+      'tables are not in force; the last ones stay',
+    );
     const failed = this.#waiters.filter((waiter) => waiter.sequence <= target);
     this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > target);
     for (const waiter of failed) waiter.reject(reason);

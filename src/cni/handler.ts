@@ -6,7 +6,7 @@ import { AttachmentQueue } from './attachment-queue.ts';
 import { CniCode, CniError, encodeCniError, httpStatus, toCniError } from './error.ts';
 import type { DelJournal } from './journal.ts';
 import { CNI_RUNNING_MAX, CNI_WAITING_MAX, CNI_WAITING_PER_ATTACHMENT_MAX } from './limits.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../lib/log.ts';
 import { NETNS_HEADER, openCallerNetns, type OpenNetns } from './netns-handle.ts';
 import type { AddedPod, AddRequest, PodNetwork, RemoveRequest } from './pod-network.ts';
 import {

@@ -7,7 +7,7 @@ import { lstat, mkdir, readFile, readdir, rename, unlink } from 'node:fs/promise
 import { join } from 'node:path';
 import { CniError } from './error.ts';
 import { CNI_BODY_BYTES_MAX, JOURNAL_ENTRIES_MAX, JOURNAL_TEMPORARY_AGE_MS } from './limits.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../lib/log.ts';
 import type { RemoveRequest } from './pod-network.ts';
 import { attachmentKey, parseCall, type Attachment } from './request.ts';
 

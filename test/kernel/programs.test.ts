@@ -379,6 +379,18 @@ describe('what a pod may not send', () => {
     expectDrop('from_pod', a, sent(a, destination, UDP, udp(5353, 5353)), Reason.MULTICAST);
   });
 
+  test('a listener report with its router alert, and quietly', () => {
+    expectDrop('from_pod', a, sent(a, 'ff02::16', 0, new Uint8Array(36)), Reason.MULTICAST);
+  });
+
+  test('NP-80: what the node itself sends passes even where it cannot be followed', () => {
+    host.setPod(b, { ingress: RULES, egress: RULES });
+    const fragment = received(b, '10.0.0.1', UDP, udp(1, 2), { fragment: 0x2000 });
+    expect(host.run('to_pod', b, fragment).retval).toBe(CONTINUE);
+    expect(host.run('to_pod', b, received(b, 'fd00::1', 60, new Uint8Array(16))).retval).toBe(CONTINUE);
+    expectDrop('to_pod', b, fragment, Reason.FRAGMENT, Direction.INGRESS, host.uplink);
+  });
+
   test('another EtherType', () => {
     expectDrop('from_pod', a, ethernet(a.hostMac, a.mac, 0x88cc, new Uint8Array(46)), Reason.ETHERTYPE);
   });

@@ -73,6 +73,24 @@ export class ManifestSource implements ClusterSource {
     return { synced: this.#taken !== undefined, asOfMs: this.#asOfMs, fault: this.#fault };
   }
 
+  /**
+   * Resolves once what the folder holds now was taken and told. A folder that never rests is taken after SETTLE_MS_MAX.
+   * @throws ConfigError when the folder cannot be seen, or the source is closed.
+   */
+  async sync(): Promise<void> {
+    await this.synced;
+    do {
+      this.#alarm?.cancel();
+      this.#alarm = undefined;
+      this.#look = this.#look.then(() => this.#lookNow());
+      await this.#look;
+      if (this.#closed) throw new ConfigError(`the folder of manifests ${this.#folder} is closed`);
+      if (this.#fault !== undefined) throw new ConfigError(this.#fault);
+      if (this.#unsettled === undefined) return;
+      await new Promise<void>((resolve) => this.#clock.schedule(SETTLE_MS, resolve));
+    } while (!this.#closed);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#alarm?.cancel();

@@ -1,5 +1,5 @@
 /** A log that keeps its lines. */
-import type { Log } from '../../../src/cni/log.ts';
+import type { Log } from '../../../src/lib/log.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';

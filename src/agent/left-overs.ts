@@ -1,0 +1,54 @@
+/**
+ * What a killed agent left half-made is undone, and what it knew but is gone is forgotten, before anything new is made:
+ * records of ADDs that never answered, records whose interface is gone, interfaces, endpoints and addresses without a
+ * record. Afterwards records, interfaces, endpoints and allocations say the same.
+ */
+import type { Datapath } from '../datapath/datapath.ts';
+import type { Ipam } from '../ipam/ipam.ts';
+import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
+import type { Log } from '../lib/log.ts';
+import { listWiredInterfaces, unwirePod } from './wiring.ts';
+import type { NodeNetwork } from './wiring/node.ts';
+
+export interface LeftOverParts {
+  readonly instance: string;
+  readonly node: NodeNetwork;
+  readonly records: EndpointRecords;
+  readonly datapath: Datapath;
+  readonly ipam: Ipam;
+  readonly log: Log;
+}
+
+export async function removeLeftOvers(parts: LeftOverParts): Promise<void> {
+  const { instance, node, records, datapath, ipam, log } = parts;
+  const links = new Map(listWiredInterfaces(node, instance).map((link) => [link.name, link.index]));
+  for (const record of records.list()) {
+    const isWhole = record.state === 'ready' && links.get(record.hostInterface) === record.ifindex;
+    if (isWhole) continue;
+    log.warn(fieldsOf(record), record.state === 'wiring' ? 'unfinished ADD is undone' : 'pod is gone and is forgotten');
+    await unwirePod(node, instance, record.hostInterface);
+    await records.remove(record);
+  }
+  const kept = records.list();
+  const names = new Set(kept.map(({ hostInterface }) => hostInterface));
+  for (const name of links.keys()) {
+    if (names.has(name)) continue;
+    if (await unwirePod(node, instance, name)) log.warn({ interface: name }, 'interface without a record is removed');
+  }
+  const ids = new Set(kept.map(({ id }) => id));
+  for (const id of datapath.endpoints().keys()) if (!ids.has(id)) await datapath.detachEndpoint(id);
+  for (const record of kept) await attachAgain(parts, record);
+  const owners = kept.map(({ containerId, ifname }) => ({ network: instance, containerId, ifname }));
+  for (const { addresses } of await ipam.reconcile(owners))
+    log.warn({ addresses }, 'addresses without a pod are released');
+}
+
+/** An endpoint that the kernel knows as it is keeps what it has; one that lost its programs or maps gets them, closed. */
+async function attachAgain({ datapath }: LeftOverParts, record: EndpointRecord): Promise<void> {
+  const { id, ifindex, addresses, mac, hostMac } = record;
+  await datapath.attachEndpoint({ id, ifindex, addresses, mac, hostMac, noPeer: false });
+}
+
+function fieldsOf({ namespace, pod, hostInterface, addresses }: EndpointRecord): object {
+  return { pod: `${namespace}/${pod}`, interface: hostInterface, addresses };
+}

@@ -1,0 +1,40 @@
+/** `sluice agent`: the node daemon, until SIGTERM or SIGINT. What it enforces stays in force when it ends. */
+import { pino } from 'pino';
+import { startAgent } from '../agent/agent.ts';
+import { type RawAgentOptions, readAgentOptions } from '../agent/options.ts';
+import { ConfigError } from '../lib/errors.ts';
+
+export interface RawAgentCommand extends RawAgentOptions {
+  readonly logLevel: string;
+}
+
+export async function runAgent(raw: RawAgentCommand): Promise<void> {
+  const options = readAgentOptions(raw);
+  if (pino.levels.values[raw.logLevel] === undefined) {
+    throw new ConfigError(
+      `--log-level ${JSON.stringify(raw.logLevel)}: use one of ${Object.keys(pino.levels.values).join(', ')}`,
+    );
+  }
+  const log = pino({
+    level: raw.logLevel,
+    base: { instance: options.instance },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  });
+  const ended = Promise.withResolvers<void>();
+  const agent = await startAgent(options, log, (error) => {
+    log.fatal({ err: error }, 'the agent cannot go on; start it again, enforcement stays meanwhile');
+    ended.reject(error);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping; enforcement stays in place');
+      ended.resolve();
+    });
+  }
+  try {
+    await ended.promise;
+  } finally {
+    await agent.stop();
+  }
+}

@@ -1,0 +1,75 @@
+/** `sluice status`: what the agent does now, for a person or as JSON. Exit code 1 when something is not in force. */
+import { styleText } from 'node:util';
+import type { AgentStatus } from '../agent/status.ts';
+import { formatProblem } from '../cluster/source.ts';
+import { ConfigError } from '../lib/errors.ts';
+import { type InstanceOptions, readStatus } from './local-agent.ts';
+
+export interface StatusOptions extends InstanceOptions {
+  readonly output: string;
+}
+
+export async function runStatus(options: StatusOptions): Promise<void> {
+  if (options.output !== 'table' && options.output !== 'json') {
+    throw new ConfigError(`--output ${JSON.stringify(options.output)}: use table or json`);
+  }
+  const status = await readStatus(options);
+  console.log(options.output === 'json' ? JSON.stringify(status, undefined, 2) : formatStatus(status));
+  if (!isWell(status)) process.exitCode = 1;
+}
+
+/** Ready, and everything asked for is in force. */
+export function isWell(status: AgentStatus): boolean {
+  return (
+    status.ready &&
+    status.tables.failure === '' &&
+    status.source.fault === '' &&
+    status.objectProblems.every(({ severity }) => severity !== 'error')
+  );
+}
+
+export function formatStatus(status: AgentStatus): string {
+  const { tables, source } = status;
+  const isCurrent = tables.realized === tables.submitted;
+  const state = isWell(status) ? styleText('green', 'well') : styleText('red', 'needs attention');
+  const lines = [
+    `instance ${status.instance} on node ${status.node}: ${state}`,
+    `  in force     generation ${tables.generation}${isCurrent ? '' : `, ${tables.submitted - tables.realized} changes on their way`}`,
+    `  source       ${source.fault === '' ? `as of ${source.asOf}` : source.fault}`,
+    `  podCIDRs     ${status.podCIDRs.join(', ') || 'none (no Node object of this name)'}`,
+    `  programs     attached by ${status.attach}`,
+  ];
+  if (tables.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${tables.failure}`);
+  lines.push('', ...section('endpoints', endpointRows(status)));
+  const problems = [
+    ...status.objectProblems.map((problem) => [formatProblem(problem)]),
+    ...status.compileProblems.map(({ message }) => [message]),
+  ];
+  if (problems.length > 0) lines.push('', ...section('problems', problems));
+  lines.push('', ...section('packets', counterRows(status)));
+  return lines.join('\n');
+}
+
+function endpointRows({ endpoints }: AgentStatus): string[][] {
+  if (endpoints.length === 0) return [['none']];
+  return endpoints.map((endpoint) => [
+    endpoint.pod,
+    endpoint.addresses.join(' '),
+    endpoint.hostInterface,
+    `ingress ${endpoint.ingressPolicies.join(', ') || 'open'}`,
+    `egress ${endpoint.egressPolicies.join(', ') || 'open'}`,
+  ]);
+}
+
+function counterRows({ counters }: AgentStatus): string[][] {
+  if (counters.length === 0) return [['none yet']];
+  return counters.map(({ reason, direction, packets, bytes }) => [reason, direction, `${packets}`, `${bytes} bytes`]);
+}
+
+/** Columns as wide as they need to be. */
+function section(title: string, rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const line = (row: string[]): string =>
+    `  ${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  ')}`;
+  return [styleText('bold', title), ...rows.map(line)];
+}

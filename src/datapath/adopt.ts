@@ -1,0 +1,164 @@
+/**
+ * Reads a store that an earlier process, or a failed transition, left behind. Whatever the moment of the failure, the
+ * generation in force says of every element which side counts. `settle` are the writes that keep exactly that side: an
+ * element that waits for a generation that never came must not come in force with another one. None of them changes a
+ * verdict; a grace period must have passed since the last commit.
+ */
+import { formatAddress } from '../net/address.ts';
+import { ADDRESS_KEY_BYTES, PREFIX_KEY_BYTES, ROW_BYTES } from '../policy/ids.ts';
+import type { AddressTable, PrefixTable, RowTable } from '../policy/tables.ts';
+import type { EndpointWiring } from './datapath.ts';
+import {
+  type AddressElement,
+  type AddressKey,
+  classInForce,
+  ENDPOINT_NO_PEER,
+  type EndpointElement,
+  isInForce,
+  isVoidAddress,
+  type PrefixElement,
+  type PrefixKey,
+  type RowElement,
+  type RowKey,
+  ruleSetsInForce,
+} from './elements.ts';
+import { EMPTY_TABLES, type ImageAddress, type ImageEndpoint, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
+import { addressText } from './lookup.ts';
+import { addressElement, addressKeysOf, addressValue, endpointElement, formatMac, settled } from './own-elements.ts';
+import type { TableStore, TableWrite } from './store.ts';
+
+export interface Adopted {
+  /** What the store holds in force, once settled. */
+  readonly image: KernelImage;
+  readonly settle: readonly TableWrite[];
+}
+
+/** The store must have a generation in force. */
+export function adopt(store: TableStore): Adopted {
+  const { generation, portTable } = store.commit();
+  const settle: TableWrite[] = [];
+  const endpoints = adoptEndpoints(store, generation, settle);
+  const { addresses, ownAddresses } = adoptAddresses(store, generation, endpoints, settle);
+  const image: KernelImage = {
+    generation,
+    portTable,
+    revision: EMPTY_TABLES.revision,
+    addresses,
+    prefixes: adoptPrefixes(store, generation, settle),
+    ports: store.portTable(portTable),
+    rows: rowTable([...store.rows()]),
+    endpoints,
+    ownAddresses,
+  };
+  return { image, settle };
+}
+
+function adoptEndpoints(store: TableStore, generation: number, settle: TableWrite[]): Map<number, ImageEndpoint> {
+  const endpoints = new Map<number, ImageEndpoint>();
+  for (const [ifindex, element] of store.endpoints()) {
+    const wiring = wiringOf(ifindex, element);
+    const ruleSets = ruleSetsInForce(element, generation);
+    endpoints.set(wiring.id, { wiring, ruleSets, isFresh: false });
+    if (isInForce(generation, element.generation)) continue;
+    settle.push({ table: 'endpoints', ifindex, value: endpointElement(wiring, settled(ruleSets, generation)) });
+  }
+  return endpoints;
+}
+
+function wiringOf(ifindex: number, element: EndpointElement): EndpointWiring {
+  const addresses = [element.ipv4, element.ipv6].filter((bytes) => bytes.some((byte) => byte !== 0)).map(formatAddress);
+  return {
+    id: element.id,
+    ifindex,
+    addresses,
+    mac: formatMac(element.mac),
+    hostMac: formatMac(element.hostMac),
+    noPeer: (element.flags & ENDPOINT_NO_PEER) !== 0,
+  };
+}
+
+/** Puts right also what an interrupted attach or detach left: local parts without their endpoint and the reverse. */
+function adoptAddresses(
+  store: TableStore,
+  generation: number,
+  endpoints: ReadonlyMap<number, ImageEndpoint>,
+  settle: TableWrite[],
+): { readonly addresses: AddressTable; readonly ownAddresses: ReadonlyMap<string, ImageAddress> } {
+  const owners = new Map<string, { readonly key: AddressKey; readonly wiring: EndpointWiring }>();
+  for (const { wiring } of endpoints.values()) {
+    for (const key of addressKeysOf(wiring)) owners.set(addressText(key), { key, wiring });
+  }
+  const ownAddresses = new Map<string, ImageAddress>();
+  const plain: [AddressKey, AddressElement, number][] = [];
+  for (const [key, element] of store.addresses()) {
+    const text = addressText(key);
+    const owner = owners.get(text)?.wiring;
+    const peerClass = classInForce(element, generation);
+    const value = addressValue(settled(peerClass, generation), element.flags, owner);
+    if (owner !== undefined) {
+      ownAddresses.set(text, { key, peerClass, flags: element.flags, endpointId: owner.id });
+    } else if (value !== undefined) {
+      plain.push([key, element, peerClass]);
+    }
+    const isSettled = isInForce(generation, element.generation) && hasOwner(element, owner);
+    if (!isSettled || isVoidAddress(element, peerClass)) settle.push({ table: 'addresses', key, value });
+  }
+  for (const [text, { key, wiring }] of owners) {
+    if (ownAddresses.has(text)) continue;
+    ownAddresses.set(text, { key, peerClass: OWN_ADDRESS_CLASS, flags: 0, endpointId: wiring.id });
+    const value = addressElement(settled(OWN_ADDRESS_CLASS, generation), 0, wiring);
+    settle.push({ table: 'addresses', key, value });
+  }
+  return { addresses: addressTable(plain), ownAddresses };
+}
+
+function hasOwner(element: AddressElement, owner: EndpointWiring | undefined): boolean {
+  return element.endpointId === (owner?.id ?? 0) && element.ifindex === (owner?.ifindex ?? 0);
+}
+
+function adoptPrefixes(store: TableStore, generation: number, settle: TableWrite[]): PrefixTable {
+  const entries: [PrefixKey, PrefixElement][] = [];
+  for (const [key, element] of store.prefixes()) {
+    const peerClass = classInForce(element, generation);
+    const value = { generation, classOld: peerClass, classNew: peerClass };
+    entries.push([key, value]);
+    if (!isInForce(generation, element.generation)) settle.push({ table: 'prefixes', key, value });
+  }
+  entries.sort(([a], [b]) => a.family - b.family || a.length - b.length || Buffer.compare(a.address, b.address));
+  const keys = new Uint8Array(entries.length * PREFIX_KEY_BYTES);
+  for (const [index, [key]] of entries.entries()) {
+    keys.set([key.family, key.length, ...key.address], index * PREFIX_KEY_BYTES);
+  }
+  return { keys, classes: Uint32Array.from(entries, ([, value]) => value.classNew) };
+}
+
+function addressTable(entries: [AddressKey, AddressElement, number][]): AddressTable {
+  entries.sort(([a], [b]) => a.family - b.family || Buffer.compare(a.address, b.address));
+  const keys = new Uint8Array(entries.length * ADDRESS_KEY_BYTES);
+  for (const [index, [key]] of entries.entries()) {
+    keys[index * ADDRESS_KEY_BYTES] = key.family;
+    keys.set(key.address, index * ADDRESS_KEY_BYTES + 1);
+  }
+  return {
+    keys,
+    classes: Uint32Array.from(entries, ([, , peerClass]) => peerClass),
+    flags: Uint32Array.from(entries, ([, element]) => element.flags),
+  };
+}
+
+function rowTable(entries: (readonly [RowKey, RowElement])[]): RowTable {
+  entries.sort(([a], [b]) => a.ruleSet - b.ruleSet || a.peerClass - b.peerClass || a.block - b.block);
+  const allow = new Uint8Array(entries.length * ROW_BYTES);
+  const audit = new Uint8Array(entries.length * ROW_BYTES);
+  for (const [index, [, row]] of entries.entries()) {
+    allow.set(row.allow, index * ROW_BYTES);
+    audit.set(row.audit, index * ROW_BYTES);
+  }
+  return {
+    ruleSet: Uint32Array.from(entries, ([key]) => key.ruleSet),
+    peerClass: Uint32Array.from(entries, ([key]) => key.peerClass),
+    block: Uint32Array.from(entries, ([key]) => key.block),
+    allow,
+    audit,
+  };
+}

@@ -1,0 +1,35 @@
+/** Runs a plan on a store: batch by batch, giving the event loop a turn between batches. */
+import { setImmediate } from 'node:timers/promises';
+import type { Plan } from './plan.ts';
+import type { TableStore, TableWrite } from './store.ts';
+
+/** Writes of one batch: a few milliseconds of the event loop. */
+export const BATCH_WRITES_MAX = 4096;
+
+export interface ApplyOptions {
+  /** Resolves once no packet is under way that began before the call. */
+  readonly grace: () => Promise<void>;
+  /** Writes of one call of the store; 1 lets an observer see every one. */
+  readonly batchWrites?: number;
+}
+
+/** Returns the number of writes. When it throws, the store is between two writes: adopt it anew. */
+export async function runPlan(store: TableStore, plan: Plan, options: ApplyOptions): Promise<number> {
+  await writeAll(store, plan.prepare, options);
+  if (plan.commit !== undefined) store.write([{ table: 'commit', ...plan.commit }]);
+  if (plan.commit !== undefined || plan.cleanup.length > 0) await options.grace();
+  await writeAll(store, plan.cleanup, options);
+  return plan.prepare.length + plan.cleanup.length + (plan.commit === undefined ? 0 : 1);
+}
+
+export async function writeAll(
+  store: TableStore,
+  writes: readonly TableWrite[],
+  options: Pick<ApplyOptions, 'batchWrites'>,
+): Promise<void> {
+  const size = options.batchWrites ?? BATCH_WRITES_MAX;
+  for (let at = 0; at < writes.length; at += size) {
+    if (at > 0) await setImmediate();
+    store.write(writes.slice(at, at + size));
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * The datapath of the kernel: one load of the programs an instance, tables in pinned maps, two attachments an endpoint.
+ * What is enforced does not need this process; a new one takes over what the last left, and goes on from there.
+ */
+import { hasTcx } from '../../kernel/bpf-link.ts';
+import { ABI_HASH, MAPS } from '../../kernel/abi.gen.ts';
+import { BpfObject, type MapOptions } from '../../kernel/bpf-object.ts';
+import { Netlink } from '../../kernel/netlink/netlink.ts';
+import { RingBuffer } from '../../kernel/ring-buffer.ts';
+import { membarrierGlobal, monotonicNs } from '../../kernel/system.ts';
+import { isSysError } from '../../lib/errors.ts';
+import type { VerdictTables } from '../../policy/tables.ts';
+import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
+import type { Counter, Datapath, DropEvent, EndpointWiring, FlowQuery, FlowVerdict, Realized } from '../datapath.ts';
+import { CONFIG_JUDGE_OWN_NODE } from '../elements.ts';
+import type { IdsInUse } from '../image.ts';
+import { judge } from '../judge.ts';
+import { TableKeeper } from '../table-keeper.ts';
+import { ClsactHooks } from './clsact-hooks.ts';
+import type { Hooks } from './hooks.ts';
+import { readCounters, readDropEvent } from './observations.ts';
+import { Pins, TABLE_MAPS } from './pins.ts';
+import { KernelStore } from './store.ts';
+import { TcxHooks } from './tcx-hooks.ts';
+
+export interface EbpfOptions {
+  /** Path of sluice.bpf.o, or its bytes. */
+  readonly object: string | Uint8Array;
+  /** A mounted BPF file system; the instance has a directory of its own in it. */
+  readonly pinRoot: string;
+  readonly instance: string;
+  /** @default 'auto': tcx where the kernel has it. */
+  readonly attach?: 'tcx' | 'clsact' | 'auto';
+  /** NP-81: judge a pod's traffic to its own node. @default false */
+  readonly judgeOwnNode?: boolean;
+  /** Elements that the tables may hold; also the size of their maps. */
+  readonly limits?: TableLimits;
+  /** Flows of each of the two tables. */
+  readonly flows?: { readonly new?: number; readonly live?: number };
+  /** Constants of the programs, by name: timeouts in nanoseconds. */
+  readonly constants?: Readonly<Record<string, bigint>>;
+  /** Runs `work` in the network namespace of the node. @default as it is */
+  readonly inNamespace?: <T>(work: () => T) => T;
+  /** Writes of one call of the store. */
+  readonly batchWrites?: number;
+}
+
+/** How long segments without a flow may be admitted as replies after a flow table was made anew over running pods. */
+const GRACE_NS = 60_000_000_000n;
+
+export class EbpfDatapath implements Datapath {
+  readonly #resources: DisposableStack;
+  readonly #object: BpfObject;
+  readonly #store: KernelStore;
+  readonly #keeper: TableKeeper;
+  readonly #hooks: Hooks;
+  readonly #inNamespace: <T>(work: () => T) => T;
+  #listener: ((event: DropEvent) => void) | undefined;
+
+  private constructor(
+    resources: DisposableStack,
+    parts: { object: BpfObject; store: KernelStore; keeper: TableKeeper; hooks: Hooks },
+    options: EbpfOptions,
+  ) {
+    this.#resources = resources;
+    this.#object = parts.object;
+    this.#store = parts.store;
+    this.#keeper = parts.keeper;
+    this.#hooks = parts.hooks;
+    this.#inNamespace = options.inNamespace ?? ((work) => work());
+    resources.use(
+      new RingBuffer(parts.object.map('events'), (record) => {
+        this.#listener?.(readDropEvent(record));
+      }),
+    );
+  }
+
+  /**
+   * Loads the programs and takes over what the instance's pins hold: endpoints go on without a gap.
+   * @throws ConfigError for a pin root or object that cannot be used, SysError when the kernel refuses something.
+   */
+  static async open(options: EbpfOptions): Promise<EbpfDatapath> {
+    const pins = Pins.open(options.pinRoot, options.instance);
+    const resources = new DisposableStack();
+    try {
+      const object = resources.use(load(options, pins));
+      const [config, endpoints, addresses, prefixes, ports, rows] = TABLE_MAPS.map((name) => object.map(name));
+      const maps = { config: config!, endpoints: endpoints!, addresses: addresses!, prefixes: prefixes! };
+      const store = resources.use(new KernelStore({ ...maps, ports: ports!, rows: rows! }));
+      const keeper = await TableKeeper.open(store, {
+        grace: membarrierGlobal,
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(options.batchWrites === undefined ? {} : { batchWrites: options.batchWrites }),
+      });
+      const hooks = makeHooks(options, pins, object, resources);
+      const datapath = new EbpfDatapath(resources, { object, store, keeper, hooks }, options);
+      await datapath.#takeOver(options, pins);
+      return datapath;
+    } catch (error) {
+      resources.dispose();
+      throw error;
+    }
+  }
+
+  /** How programs are attached. */
+  get attachMode(): 'tcx' | 'clsact' {
+    return this.#hooks.mode;
+  }
+
+  async attachEndpoint(wiring: EndpointWiring): Promise<void> {
+    let isAttached = false;
+    try {
+      await this.#keeper.attach(wiring, () => {
+        this.#inNamespace(() => this.#hooks.attach(wiring));
+        isAttached = true;
+      });
+    } catch (error) {
+      if (isAttached && !this.#keeper.image.endpoints.has(wiring.id)) {
+        this.#inNamespace(() => this.#hooks.detach(wiring.id, wiring));
+      }
+      throw error;
+    }
+  }
+
+  async detachEndpoint(id: number): Promise<void> {
+    await this.#keeper.detach(id, (wiring) => this.#inNamespace(() => this.#hooks.detach(id, wiring)));
+  }
+
+  endpoints(): ReadonlyMap<number, EndpointWiring> {
+    return this.#keeper.endpoints();
+  }
+
+  /** What the kernel still refers to: for a compiler that starts over. */
+  idsInUse(): IdsInUse {
+    return this.#keeper.idsInUse();
+  }
+
+  async apply(tables: VerdictTables): Promise<Realized> {
+    return this.#keeper.apply(tables);
+  }
+
+  judge(flow: FlowQuery): FlowVerdict {
+    return judge(this.#store, flow);
+  }
+
+  counters(): readonly Counter[] {
+    return readCounters(this.#object.map('counters'));
+  }
+
+  onDrop(listener: (event: DropEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  async close(): Promise<void> {
+    await this.#keeper.idle();
+    this.#listener = undefined;
+    this.#resources.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #takeOver(options: EbpfOptions, pins: Pins): Promise<void> {
+    const flags = options.judgeOwnNode === true ? CONFIG_JUDGE_OWN_NODE : 0;
+    const endpoints = this.#keeper.endpoints();
+    if (this.#store.configFlags() !== flags) {
+      await this.#keeper.judgeAgain(() => this.#store.setConfigFlags(flags));
+    }
+    const hasFlows = this.#object.isReused('flows_live') && this.#object.isReused('flows_new');
+    if (endpoints.size > 0 && !hasFlows) this.#store.setGraceUntilNs(monotonicNs() + GRACE_NS);
+    for (const wiring of endpoints.values()) {
+      try {
+        this.#inNamespace(() => this.#hooks.attach(wiring));
+      } catch (error) {
+        // The pod went while no agent ran; whoever attached the endpoint detaches it.
+        if (!isSysError(error, 'ENODEV')) throw error;
+      }
+    }
+    this.#hooks.collect();
+    pins.removeStaleMaps();
+  }
+}
+
+function load(options: EbpfOptions, pins: Pins): BpfObject {
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const { flows = {} } = options;
+  const sizes: Readonly<Record<string, number | undefined>> = {
+    endpoints: limits.endpoints,
+    addresses: limits.addresses,
+    prefixes: limits.prefixes,
+    rows: limits.rows,
+    flows_new: flows.new,
+    flows_live: flows.live,
+  };
+  const maps: Record<string, MapOptions> = {};
+  for (const { name } of Object.values(MAPS)) {
+    const maxEntries = sizes[name];
+    maps[name] = { pin: pins.maps.get(name)!, ...(maxEntries === undefined ? {} : { maxEntries }) };
+  }
+  return BpfObject.load({
+    source: options.object,
+    name: 'sluice',
+    abiHash: ABI_HASH,
+    maps,
+    constants: options.constants ?? {},
+  });
+}
+
+function makeHooks(options: EbpfOptions, pins: Pins, object: BpfObject, resources: DisposableStack): Hooks {
+  const programs = { fromPod: object.program('from_pod'), toPod: object.program('to_pod') };
+  const { attach = 'auto', inNamespace = (work) => work() } = options;
+  if (attach === 'tcx' || (attach === 'auto' && hasTcx())) return new TcxHooks(pins, programs);
+  return new ClsactHooks(resources.use(inNamespace(() => Netlink.open())), programs);
+}

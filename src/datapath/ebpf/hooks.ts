@@ -1,0 +1,22 @@
+/** Hanging the programs on a pod's interface and taking them off again, in either of the two ways the kernel has. */
+import type { EndpointWiring } from '../datapath.ts';
+
+/** File descriptors of the loaded programs. */
+export interface Programs {
+  readonly fromPod: number;
+  readonly toPod: number;
+}
+
+export interface Hooks {
+  readonly mode: 'tcx' | 'clsact';
+  /**
+   * Both programs hang on the interface afterwards, also when others, or older ones of ours, hung there before: those of
+   * ours are exchanged in place. All or nothing.
+   * @throws SysError (ENODEV) when the interface is gone.
+   */
+  attach(wiring: EndpointWiring): void;
+  /** Idempotent; an interface that is gone is fine. Without a wiring only what is pinned by id can be found. */
+  detach(endpointId: number, wiring: EndpointWiring | undefined): void;
+  /** Removes what is left of interfaces that are gone. */
+  collect(): void;
+}

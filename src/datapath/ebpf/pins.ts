@@ -1,0 +1,69 @@
+/**
+ * Where an instance's maps and links are pinned. The name of a map's pin carries a hash of its layout, so that a program
+ * never opens a map of another. The maps that hold the tables carry one hash together: rows without the endpoints that
+ * name them are worth nothing, so they are taken over together or not at all.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { MAPS } from '../../kernel/abi.gen.ts';
+import { listPins, requireBpffs, unlinkPin } from '../../kernel/bpffs.ts';
+
+export const TABLE_MAPS = ['config', 'endpoints', 'addresses', 'prefixes', 'ports', 'rows'] as const;
+
+const LINK_PIN = /^link-([0-9]+)-(in|out)$/;
+const HASH_DIGITS = 8;
+
+/** `in`: what the pod sends comes in at the host's end; `out`: what goes out there to the pod. */
+export type LinkSide = 'in' | 'out';
+
+export class Pins {
+  readonly directory: string;
+  /** Path by map name. */
+  readonly maps: ReadonlyMap<string, string>;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    const layouts = TABLE_MAPS.map((name) => `${name} ${MAPS[name].layoutHash}`).join('\n');
+    const together = createHash('sha256').update(layouts).digest('hex').slice(0, HASH_DIGITS);
+    const tables: ReadonlySet<string> = new Set(TABLE_MAPS);
+    this.maps = new Map(
+      Object.values(MAPS).map(({ name, layoutHash }) => [
+        name,
+        // A dot in a name is refused by the BPF file system.
+        join(directory, `${name}-${tables.has(name) ? together : layoutHash}`),
+      ]),
+    );
+  }
+
+  /**
+   * Makes the instance's directory.
+   * @throws ConfigError when the root is no BPF file system.
+   */
+  static open(root: string, instance: string): Pins {
+    requireBpffs(root);
+    const directory = join(root, instance);
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    return new Pins(directory);
+  }
+
+  link(endpointId: number, side: LinkSide): string {
+    return join(this.directory, `link-${endpointId}-${side}`);
+  }
+
+  /** Path of every pinned link, with the endpoint it was made for. */
+  links(): readonly { readonly path: string; readonly endpointId: number }[] {
+    return listPins(this.directory).flatMap((path) => {
+      const endpointId = LINK_PIN.exec(basename(path))?.[1];
+      return endpointId === undefined ? [] : [{ path, endpointId: Number(endpointId) }];
+    });
+  }
+
+  /** Removes pins of maps of other layouts. Programs that still use them hold them. */
+  removeStaleMaps(): void {
+    const current = new Set(this.maps.values());
+    for (const path of listPins(this.directory)) {
+      if (!current.has(path) && !LINK_PIN.test(basename(path))) unlinkPin(path);
+    }
+  }
+}

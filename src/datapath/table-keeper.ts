@@ -1,0 +1,230 @@
+/**
+ * Owns one store: knows what it holds in force, and changes it one operation at a time. What every datapath that keeps
+ * tables has in common; attaching to interfaces is not its business.
+ *
+ * 1. Operations are run one after the other, in the order they were called.
+ * 2. An operation that fails half-way leaves the store in force as it was before or as it was to be; the next operation
+ *    reads it anew and settles it first.
+ * 3. An endpoint's addresses point to its interface before the endpoint is there, and until after it is gone: a pod
+ *    without its addresses would not be judged.
+ */
+import { CapacityError } from '../lib/errors.ts';
+import type { VerdictTables } from '../policy/tables.ts';
+import { adopt } from './adopt.ts';
+import { type ApplyOptions, runPlan, writeAll } from './apply.ts';
+import { DEFAULT_LIMITS, TableCapacityError, type TableLimits } from './capacity.ts';
+import type { EndpointWiring, Realized } from './datapath.ts';
+import { CLOSED, nextGeneration } from './elements.ts';
+import { type IdsInUse, type ImageAddress, idsInUse, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
+import { addressText, findAddress } from './lookup.ts';
+import {
+  addressElement,
+  addressKeysOf,
+  addressValue,
+  checkWiring,
+  endpointElement,
+  isSameWiring,
+  settled,
+} from './own-elements.ts';
+import { type Plan, planTransition } from './plan.ts';
+import { planClosing } from './plan-closing.ts';
+import type { TableStore, TableWrite } from './store.ts';
+
+export interface KeeperOptions extends ApplyOptions {
+  readonly limits?: TableLimits;
+}
+
+const GENERATION_FIRST = 1;
+
+export class TableKeeper {
+  readonly #store: TableStore;
+  readonly #options: KeeperOptions;
+  readonly #limits: TableLimits;
+  #image: KernelImage;
+  /** The store may differ from the image. */
+  #isTorn = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(store: TableStore, options: KeeperOptions, image: KernelImage) {
+    this.#store = store;
+    this.#options = options;
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#image = image;
+  }
+
+  /** Takes over what the store holds; a store in which nothing was ever in force begins with generation 1. */
+  static async open(store: TableStore, options: KeeperOptions): Promise<TableKeeper> {
+    if (store.commit().generation === 0) {
+      store.write([{ table: 'commit', generation: GENERATION_FIRST, portTable: 0 }]);
+    }
+    return new TableKeeper(store, options, await settleStore(store, options));
+  }
+
+  get image(): KernelImage {
+    return this.#image;
+  }
+
+  endpoints(): ReadonlyMap<number, EndpointWiring> {
+    return new Map([...this.#image.endpoints].map(([id, { wiring }]) => [id, wiring]));
+  }
+
+  idsInUse(): IdsInUse {
+    return idsInUse(this.#image);
+  }
+
+  /**
+   * Makes the endpoint known, closed in both directions; its addresses are of an unknown pod until tables say more. An
+   * endpoint that is known as it is keeps what it has. `attach` is called before anything of it is written.
+   * @throws CapacityError, RangeError for a wiring that cannot be, Error when interface or address is another's.
+   */
+  async attach(wiring: EndpointWiring, attach: () => void): Promise<void> {
+    checkWiring(wiring);
+    await this.#run(async () => {
+      const known = this.#image.endpoints.get(wiring.id);
+      if (known !== undefined && !isSameWiring(known.wiring, wiring)) {
+        throw new Error(`endpoint ${wiring.id} is attached with another wiring: detach it first`);
+      }
+      this.#checkFree(wiring);
+      attach();
+      if (known === undefined) await this.#add(wiring);
+    });
+  }
+
+  /** Forgets the endpoint, then calls `detach`; an unknown id only calls it. */
+  async detach(id: number, detach: (wiring: EndpointWiring | undefined) => void): Promise<void> {
+    await this.#run(async () => {
+      const wiring = this.#image.endpoints.get(id)?.wiring;
+      if (wiring !== undefined) await this.#remove(wiring);
+      detach(wiring);
+    });
+  }
+
+  /**
+   * Brings the tables in force; resolves once what only the old ones used is gone, so that ids may be used again.
+   * @throws TableCapacityError
+   */
+  async apply(tables: VerdictTables): Promise<Realized> {
+    return this.#run(async () => {
+      try {
+        const plan = planTransition(this.#image, tables, this.#limits);
+        return await this.#perform(plan);
+      } catch (error) {
+        if (!(error instanceof CapacityError)) throw error;
+        const closing = planClosing(this.#image, tables);
+        if (closing !== undefined) await this.#perform(closing.plan);
+        throw new TableCapacityError(error, tables, closing?.closed ?? []);
+      }
+    });
+  }
+
+  /** Does what `change` does, then has every flow judged again: with the next generation and the same tables. */
+  async judgeAgain(change: () => void): Promise<void> {
+    await this.#run(async () => {
+      const generation = nextGeneration(this.#image.generation);
+      const { portTable } = this.#image;
+      change();
+      const after = { ...this.#image, generation };
+      await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
+    });
+  }
+
+  /** Resolves once every operation called so far has ended. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  async #perform(plan: Plan): Promise<Realized> {
+    const writes = await this.#tearing(() => runPlan(this.#store, plan, this.#options));
+    this.#image = plan.after;
+    return { generation: plan.after.generation, revision: plan.after.revision, writes };
+  }
+
+  async #add(wiring: EndpointWiring): Promise<void> {
+    const { generation, endpoints, ownAddresses } = this.#image;
+    const keys = addressKeysOf(wiring);
+    const writes: TableWrite[] = keys.map((key) => ({
+      table: 'addresses',
+      key,
+      value: addressElement(settled(OWN_ADDRESS_CLASS, generation), 0, wiring),
+    }));
+    const value = endpointElement(wiring, settled(CLOSED, generation));
+    writes.push({ table: 'endpoints', ifindex: wiring.ifindex, value });
+    await this.#tearing(() => writeAll(this.#store, writes, this.#options));
+    const own = keys.map((key): [string, ImageAddress] => [
+      addressText(key),
+      { key, peerClass: OWN_ADDRESS_CLASS, flags: 0, endpointId: wiring.id },
+    ]);
+    this.#image = {
+      ...this.#image,
+      endpoints: new Map(endpoints).set(wiring.id, { wiring, ruleSets: CLOSED, isFresh: true }),
+      ownAddresses: new Map([...ownAddresses, ...own]),
+    };
+  }
+
+  async #remove(wiring: EndpointWiring): Promise<void> {
+    const { generation, addresses } = this.#image;
+    const endpoints = new Map(this.#image.endpoints);
+    const ownAddresses = new Map(this.#image.ownAddresses);
+    const writes: TableWrite[] = [{ table: 'endpoints', ifindex: wiring.ifindex, value: undefined }];
+    endpoints.delete(wiring.id);
+    for (const key of addressKeysOf(wiring)) {
+      const own = ownAddresses.get(addressText(key));
+      if (own === undefined) continue;
+      // What the tables know of the address stays, in the class it has now; only tables change a class.
+      const stays = findAddress(addresses, key) >= 0;
+      const value = stays ? addressValue(settled(own.peerClass, generation), own.flags, undefined) : undefined;
+      writes.push({ table: 'addresses', key, value });
+      if (stays) ownAddresses.set(addressText(key), { ...own, endpointId: undefined });
+      else ownAddresses.delete(addressText(key));
+    }
+    await this.#tearing(() => writeAll(this.#store, writes, this.#options));
+    this.#image = { ...this.#image, endpoints, ownAddresses };
+  }
+
+  #checkFree(wiring: EndpointWiring): void {
+    const { endpoints, ownAddresses, addresses } = this.#image;
+    if (endpoints.has(wiring.id)) return;
+    for (const other of endpoints.values()) {
+      if (other.wiring.ifindex !== wiring.ifindex) continue;
+      throw new Error(`interface ${wiring.ifindex} belongs to endpoint ${other.wiring.id}: detach it first`);
+    }
+    for (const key of addressKeysOf(wiring)) {
+      const owner = ownAddresses.get(addressText(key))?.endpointId;
+      if (owner === undefined) continue;
+      throw new Error(`an address of endpoint ${wiring.id} belongs to endpoint ${owner}: detach it first`);
+    }
+    const check = (table: keyof TableLimits, needed: number): void => {
+      const available = this.#limits[table];
+      if (needed > available) throw new CapacityError(table, needed, available, `endpoint ${wiring.id}`);
+    };
+    check('endpoints', endpoints.size + 1);
+    check('addresses', addresses.classes.length + ownAddresses.size + wiring.addresses.length);
+  }
+
+  async #run<T>(operation: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(async () => {
+      if (this.#isTorn) {
+        this.#image = await settleStore(this.#store, this.#options);
+        this.#isTorn = false;
+      }
+      return operation();
+    });
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  async #tearing<T>(writing: () => Promise<T>): Promise<T> {
+    this.#isTorn = true;
+    const result = await writing();
+    this.#isTorn = false;
+    return result;
+  }
+}
+
+/** Whoever wrote last may have ended right after a commit: nothing is touched before the grace. */
+async function settleStore(store: TableStore, options: KeeperOptions): Promise<KernelImage> {
+  await options.grace();
+  const { image, settle } = adopt(store);
+  await writeAll(store, settle, options);
+  return image;
+}

@@ -1,0 +1,184 @@
+/**
+ * Local endpoints, the pods they are, and the rule sets that follow. Only endpoints make policies matter on a node.
+ *
+ * 1. An endpoint is a pod's when namespace and name are equal and the uids too, where both have one (NP-125).
+ * 2. Its pod is not known: closed in both directions.
+ * 3. No policy isolates a direction: open (NP-2). Otherwise the sum of the policies that do.
+ */
+import { readAddressKey } from './address-key.ts';
+import type { AddressBook } from './address-book.ts';
+import { RULE_SET_CLOSED, RULE_SET_OPEN } from './ids.ts';
+import type { LocalEndpoint, PolicyType } from './model.ts';
+import type { PolicyIndex } from './policy-index.ts';
+import { NO_NUMBERS } from './port-term.ts';
+import type { EndpointRecord, PodRecord } from './records.ts';
+import { sumRules, type CompiledPolicy, type RuleSetContent } from './rule-content.ts';
+import type { RuleSet, RuleSets } from './rule-set.ts';
+import type { EndpointTable } from './tables.ts';
+
+export class Endpoints {
+  readonly #book: AddressBook;
+  readonly #policies: PolicyIndex;
+  readonly #ruleSets: RuleSets;
+  readonly #unreadable: Map<string, readonly string[]>;
+  readonly #byId = new Map<number, EndpointRecord>();
+  readonly #byPod = new Map<string, Set<EndpointRecord>>();
+  readonly #byNamespace = new Map<string, Set<EndpointRecord>>();
+  readonly #dirty = new Set<EndpointRecord>();
+
+  constructor(
+    book: AddressBook,
+    policies: PolicyIndex,
+    ruleSets: RuleSets,
+    unreadable: Map<string, readonly string[]>,
+  ) {
+    this.#book = book;
+    this.#policies = policies;
+    this.#ruleSets = ruleSets;
+    this.#unreadable = unreadable;
+  }
+
+  values(): IterableIterator<EndpointRecord> {
+    return this.#byId.values();
+  }
+
+  ofPod(podKey: string): Iterable<EndpointRecord> {
+    return this.#byPod.get(podKey) ?? [];
+  }
+
+  /** Returns the keys of pods that have to be matched again. */
+  set(endpoint: LocalEndpoint): readonly string[] {
+    const old = this.#byId.get(endpoint.id);
+    const oldKey = old && podKeyOf(old.endpoint);
+    const record: EndpointRecord = old ?? {
+      id: endpoint.id,
+      endpoint,
+      pod: undefined,
+      claims: [],
+      ingress: undefined,
+      egress: undefined,
+      ingressPolicies: [],
+      egressPolicies: [],
+    };
+    if (old !== undefined) this.#unlist(old);
+    record.endpoint = endpoint;
+    record.pod = undefined;
+    this.#byId.set(record.id, record);
+    addTo(this.#byPod, podKeyOf(endpoint), record);
+    addTo(this.#byNamespace, endpoint.namespace, record);
+    this.#claim(record, endpoint.addresses);
+    this.#dirty.add(record);
+    return oldKey === undefined ? [podKeyOf(endpoint)] : [oldKey, podKeyOf(endpoint)];
+  }
+
+  delete(id: number): readonly string[] {
+    const record = this.#byId.get(id);
+    if (record === undefined) return [];
+    this.#unlist(record);
+    this.#byId.delete(id);
+    this.#claim(record, []);
+    record.pod = undefined;
+    this.#dirty.add(record);
+    return [podKeyOf(record.endpoint)];
+  }
+
+  /** The pod is these endpoints' pod now, or (undefined) is not known. */
+  setPod(record: EndpointRecord, pod: PodRecord | undefined): void {
+    record.pod = pod;
+    this.#dirty.add(record);
+    for (const key of record.claims) this.#book.touch(key);
+  }
+
+  policyChanged(policy: CompiledPolicy): void {
+    for (const record of this.#byNamespace.get(policy.namespace) ?? []) {
+      if (record.pod !== undefined && policy.selector.matches(record.pod.pod.labels)) this.#dirty.add(record);
+    }
+  }
+
+  /** Gives every endpoint that was touched its rule sets; equal sums are made once. */
+  settle(): void {
+    const sums = new Map<string, RuleSetContent>();
+    for (const record of this.#dirty) {
+      const { ingress, egress, pod } = record;
+      const selecting = pod === undefined ? [] : this.#policies.selecting(pod);
+      record.ingressPolicies = selecting.filter(({ types }) => types.has('Ingress'));
+      record.egressPolicies = selecting.filter(({ types }) => types.has('Egress'));
+      record.ingress = this.#acquire(record.ingressPolicies, 'Ingress', pod, sums);
+      record.egress = this.#acquire(record.egressPolicies, 'Egress', pod, sums);
+      if (ingress !== undefined) this.#ruleSets.release(ingress);
+      if (egress !== undefined) this.#ruleSets.release(egress);
+    }
+    this.#dirty.clear();
+  }
+
+  /** Policies that isolate any endpoint, each once. */
+  policiesInUse(): ReadonlySet<CompiledPolicy> {
+    const used = new Set<CompiledPolicy>();
+    for (const { ingressPolicies, egressPolicies } of this.values()) {
+      for (const policy of ingressPolicies) used.add(policy);
+      for (const policy of egressPolicies) used.add(policy);
+    }
+    return used;
+  }
+
+  table(): EndpointTable {
+    const records = [...this.values()].sort((a, b) => a.id - b.id);
+    const idOf = (record: EndpointRecord, ruleSet: RuleSet | undefined): number =>
+      record.pod === undefined ? RULE_SET_CLOSED : (ruleSet?.id ?? RULE_SET_OPEN);
+    return {
+      id: Uint32Array.from(records, ({ id }) => id),
+      ingress: Uint32Array.from(records, (record) => idOf(record, record.ingress)),
+      egress: Uint32Array.from(records, (record) => idOf(record, record.egress)),
+      ingressPolicies: records.map(({ ingressPolicies }) => ingressPolicies.map(({ key }) => key)),
+      egressPolicies: records.map(({ egressPolicies }) => egressPolicies.map(({ key }) => key)),
+    };
+  }
+
+  #acquire(
+    policies: readonly CompiledPolicy[],
+    direction: PolicyType,
+    pod: PodRecord | undefined,
+    sums: Map<string, RuleSetContent>,
+  ): RuleSet | undefined {
+    if (policies.length === 0) return undefined;
+    const numbers = direction === 'Ingress' ? (pod?.group?.declared ?? NO_NUMBERS) : NO_NUMBERS;
+    const declared = [...numbers].map(([name, list]) => `${name}=${list.join('|')}`).join(',');
+    const key = `${direction} ${policies.map(({ serial }) => serial).join(' ')} ${declared}`;
+    let content = sums.get(key);
+    if (content === undefined) {
+      content = sumRules(policies, direction, numbers);
+      sums.set(key, content);
+    }
+    return this.#ruleSets.acquire(content);
+  }
+
+  #claim(record: EndpointRecord, addresses: readonly string[]): void {
+    const bad = addresses.filter((address) => readAddressKey(address) === undefined);
+    if (bad.length > 0) this.#unreadable.set(`endpoint ${record.id}`, bad);
+    else this.#unreadable.delete(`endpoint ${record.id}`);
+    for (const key of record.claims) this.#book.withdraw(key, record);
+    record.claims = [...new Set(addresses.flatMap((address) => readAddressKey(address) ?? []))];
+    for (const key of record.claims) this.#book.claimForEndpoint(key, record);
+  }
+
+  #unlist(record: EndpointRecord): void {
+    takeFrom(this.#byPod, podKeyOf(record.endpoint), record);
+    takeFrom(this.#byNamespace, record.endpoint.namespace, record);
+  }
+}
+
+function podKeyOf(endpoint: LocalEndpoint): string {
+  return `${endpoint.namespace}/${endpoint.name}`;
+}
+
+function addTo(sets: Map<string, Set<EndpointRecord>>, key: string, record: EndpointRecord): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([record]));
+  else set.add(record);
+}
+
+function takeFrom(sets: Map<string, Set<EndpointRecord>>, key: string, record: EndpointRecord): void {
+  const set = sets.get(key);
+  set?.delete(record);
+  if (set?.size === 0) sets.delete(key);
+}

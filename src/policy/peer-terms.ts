@@ -1,0 +1,163 @@
+/**
+ * The peer terms in use: every peer of every rule set that a local endpoint has. A term that nothing uses is gone, and
+ * with it the distinction it made between addresses. Pod terms are grouped by scope, and in it by label.
+ */
+import type { PeerClass } from './class-table.ts';
+import type { Peer, Scope } from './peer.ts';
+import type { RuleSet } from './rule-set.ts';
+import type { RuleSetContent } from './rule-content.ts';
+import type { Selector } from './selector.ts';
+import { SelectorIndex, type Selecting } from './selector-index.ts';
+
+export interface PeerTerm {
+  /** Never used for another term, nor for the same one when it comes back. */
+  readonly id: number;
+  readonly peer: Peer;
+  /** Rule sets in use that have it. */
+  readonly ruleSets: Set<RuleSet>;
+  /** Classes in use that match it. */
+  readonly classes: Set<PeerClass>;
+  /** Named ports it is used with, and by how many rule sets. */
+  readonly names: Map<string, number>;
+}
+
+export interface PodTerm extends PeerTerm, Selecting {}
+
+/** The pod terms of one scope. */
+export interface TermScope extends Selecting {
+  readonly scope: Scope;
+  readonly terms: SelectorIndex<PodTerm>;
+}
+
+export interface TermChange {
+  readonly added: readonly PeerTerm[];
+  readonly gone: ReadonlySet<PeerTerm>;
+  readonly addedScopes: readonly TermScope[];
+  readonly goneScopes: ReadonlySet<TermScope>;
+  /** Named ports whose use together with terms changed. */
+  readonly names: ReadonlySet<string>;
+}
+
+const NEVER: Selector = { text: '', required: { key: '', values: [] }, matches: () => false };
+
+export class PeerTerms {
+  readonly #byText = new Map<string, PeerTerm>();
+  readonly #scopes = new Map<string, TermScope>();
+  readonly #touched = new Map<PeerTerm, 'known' | 'new'>();
+  readonly #touchedNames = new Set<string>();
+  /** Scopes by namespace selector. */
+  readonly scopes: SelectorIndex<TermScope> = new SelectorIndex();
+  /** Named ports used with every peer, and by how many rule sets. */
+  readonly everyoneNames: Map<string, number> = new Map();
+  #nextId = 1;
+
+  get(text: string): PeerTerm | undefined {
+    return this.#byText.get(text);
+  }
+
+  values(): IterableIterator<PeerTerm> {
+    return this.#byText.values();
+  }
+
+  /** Scope of the pods of one namespace. */
+  namespaceScope(namespace: string): TermScope | undefined {
+    return this.#scopes.get(`namespace ${namespace}`);
+  }
+
+  scopeOf(term: PodTerm): TermScope | undefined {
+    return term.peer.kind === 'pods' ? this.#scopes.get(term.peer.scope.text) : undefined;
+  }
+
+  /** The rule set is in use from now on. Returns its terms, in the order of the content's entries. */
+  use(ruleSet: RuleSet, content: RuleSetContent): PeerTerm[] {
+    this.#count(this.everyoneNames, content.everyone.names, 1);
+    return content.entries.map(({ peer, ports }) => {
+      const term = this.#byText.get(peer.text) ?? this.#create(peer);
+      term.ruleSets.add(ruleSet);
+      this.#count(term.names, ports.names, 1);
+      return term;
+    });
+  }
+
+  /** The rule set is not in use any more. */
+  disuse(ruleSet: RuleSet, content: RuleSetContent): void {
+    this.#count(this.everyoneNames, content.everyone.names, -1);
+    for (const { peer, ports } of content.entries) {
+      const term = this.#byText.get(peer.text);
+      if (term === undefined) continue;
+      term.ruleSets.delete(ruleSet);
+      this.#count(term.names, ports.names, -1);
+      if (term.ruleSets.size === 0 && !this.#touched.has(term)) this.#touched.set(term, 'known');
+    }
+  }
+
+  /** Applies what was used and disused since the last call, and says what that changed. */
+  settle(): TermChange {
+    const added: PeerTerm[] = [];
+    const gone = new Set<PeerTerm>();
+    const addedScopes: TermScope[] = [];
+    const goneScopes = new Set<TermScope>();
+    for (const [term, was] of this.#touched) {
+      if (term.ruleSets.size === 0) this.#byText.delete(term.peer.text);
+      if (was === 'new' && term.ruleSets.size > 0) {
+        added.push(term);
+        if (isPodTerm(term)) this.#addToScope(term, addedScopes);
+      } else if (was === 'known' && term.ruleSets.size === 0) {
+        gone.add(term);
+        if (isPodTerm(term)) this.#takeFromScope(term);
+      }
+    }
+    for (const term of gone) {
+      const scope = isPodTerm(term) ? this.scopeOf(term) : undefined;
+      if (scope === undefined || scope.terms.size > 0) continue;
+      this.#scopes.delete(scope.scope.text);
+      if (scope.scope.kind === 'selector') this.scopes.delete(scope);
+      goneScopes.add(scope);
+    }
+    const names = new Set(this.#touchedNames);
+    this.#touched.clear();
+    this.#touchedNames.clear();
+    return { added, gone, addedScopes, goneScopes, names };
+  }
+
+  #create(peer: Peer): PeerTerm {
+    const base = { id: this.#nextId++, peer, ruleSets: new Set<RuleSet>(), classes: new Set<PeerClass>() };
+    const names = new Map<string, number>();
+    const podTerm: PodTerm | undefined = peer.kind === 'pods' ? { ...base, names, selector: peer.selector } : undefined;
+    const term = podTerm ?? { ...base, names };
+    this.#byText.set(peer.text, term);
+    this.#touched.set(term, 'new');
+    return term;
+  }
+
+  #addToScope(term: PodTerm, addedScopes: TermScope[]): void {
+    if (term.peer.kind !== 'pods') return;
+    const { scope } = term.peer;
+    let group = this.#scopes.get(scope.text);
+    if (group === undefined) {
+      const selector = scope.kind === 'selector' ? scope.selector : NEVER;
+      group = { scope, selector, terms: new SelectorIndex() };
+      this.#scopes.set(scope.text, group);
+      if (scope.kind === 'selector') this.scopes.add(group);
+      addedScopes.push(group);
+    }
+    group.terms.add(term);
+  }
+
+  #takeFromScope(term: PodTerm): void {
+    this.scopeOf(term)?.terms.delete(term);
+  }
+
+  #count(counts: Map<string, number>, names: readonly string[], step: 1 | -1): void {
+    for (const name of names) {
+      const count = (counts.get(name) ?? 0) + step;
+      if (count === 0) counts.delete(name);
+      else counts.set(name, count);
+      if (count === 0 || (count === 1 && step === 1)) this.#touchedNames.add(name);
+    }
+  }
+}
+
+export function isPodTerm(term: PeerTerm): term is PodTerm {
+  return term.peer.kind === 'pods';
+}

@@ -1,0 +1,93 @@
+/**
+ * Which port classes a set of port terms allows, as the bits of verdict rows. Rows refer to masks, so a new port class
+ * changes masks, which are few, and no row. Bits of retired port classes are kept: a row that survives can be written
+ * while the port table of before is still in force.
+ */
+import { PORT_CLASSES_PER_BLOCK, ROW_BYTES } from './ids.ts';
+import type { PortClass } from './port-classes.ts';
+
+export interface PortMask {
+  /** Sorted; undefined: every port of every protocol. */
+  readonly terms: readonly number[] | undefined;
+  /** By block; undefined: no bit is set. */
+  blocks: readonly (Uint8Array | undefined)[];
+}
+
+const EVERY_BIT = new Uint8Array(ROW_BYTES).fill(0xff);
+const NO_BIT = new Uint8Array(ROW_BYTES);
+/** Masks that may be there besides those in use before unused ones are looked for. */
+const SLACK = 1024;
+
+export class PortMasks {
+  readonly #masks = new Map<string, PortMask>();
+  #classesOf = new Map<number, number[]>();
+  #blockCount = 1;
+  #sweepAt = SLACK;
+
+  readonly none: PortMask = { terms: [], blocks: [] };
+  readonly all: PortMask = { terms: undefined, blocks: [EVERY_BIT] };
+
+  get blockCount(): number {
+    return this.#blockCount;
+  }
+
+  /** Terms must be sorted and without duplicates. */
+  of(terms: readonly number[]): PortMask {
+    if (terms.length === 0) return this.none;
+    const key = terms.join(' ');
+    let mask = this.#masks.get(key);
+    if (mask === undefined) {
+      mask = { terms, blocks: this.#bits(terms) };
+      this.#masks.set(key, mask);
+    }
+    return mask;
+  }
+
+  /** The port classes changed: every mask gets its bits anew. */
+  refresh(classes: Iterable<PortClass>): void {
+    const classesOf = new Map<number, number[]>();
+    let largest = 0;
+    for (const { id, terms } of classes) {
+      largest = Math.max(largest, id);
+      for (const term of terms) {
+        const ids = classesOf.get(term);
+        if (ids === undefined) classesOf.set(term, [id]);
+        else ids.push(id);
+      }
+    }
+    this.#classesOf = classesOf;
+    this.#blockCount = Math.floor(largest / PORT_CLASSES_PER_BLOCK) + 1;
+    this.all.blocks = Array.from({ length: this.#blockCount }, () => EVERY_BIT);
+    for (const mask of this.#masks.values()) mask.blocks = this.#bits(mask.terms ?? []);
+  }
+
+  /** Forgets masks that are not in use, once there are twice as many as there were in use. */
+  sweep(inUse: () => ReadonlySet<PortMask>): void {
+    if (this.#masks.size < this.#sweepAt) return;
+    const used = inUse();
+    for (const [key, mask] of this.#masks) if (!used.has(mask)) this.#masks.delete(key);
+    this.#sweepAt = this.#masks.size * 2 + SLACK;
+  }
+
+  #bits(terms: readonly number[]): readonly (Uint8Array | undefined)[] {
+    const blocks: (Uint8Array | undefined)[] = Array.from({ length: this.#blockCount }, () => undefined);
+    for (const term of terms) {
+      for (const id of this.#classesOf.get(term) ?? []) {
+        const block = Math.floor(id / PORT_CLASSES_PER_BLOCK);
+        const bit = id % PORT_CLASSES_PER_BLOCK;
+        const bytes = (blocks[block] ??= new Uint8Array(ROW_BYTES));
+        bytes[bit >> 3]! |= 1 << (bit & 7);
+      }
+    }
+    return blocks;
+  }
+}
+
+/** Whether two masks differ in that block, and the first one's bits there. */
+export function differingBits(mask: PortMask, other: PortMask, block: number): Uint8Array | undefined {
+  const a = mask.blocks[block] ?? NO_BIT;
+  const b = other.blocks[block] ?? NO_BIT;
+  if (a === b) return undefined;
+  for (let i = 0; i < ROW_BYTES; i++) if (a[i] !== b[i]) return a;
+  return undefined;
+}

@@ -1,0 +1,112 @@
+/** Finds the problems of one compile, from what the parts of the compiler know after it. */
+import { formatAddressKey } from './address-key.ts';
+import type { AddressRecord } from './address-book.ts';
+import { POLICIES_NAMED, PROBLEMS_REPORTED, type CompileProblem } from './compile-problem.ts';
+import { LIMIT_ADDRESSES, LIMIT_PREFIXES, LIMIT_ROWS } from './ids.ts';
+import type { PolicyType } from './model.ts';
+import type { EndpointRecord } from './records.ts';
+import type { CompiledPolicy, CompiledRule } from './rule-content.ts';
+import type { VerdictTables } from './tables.ts';
+
+export interface Findings {
+  readonly tables: VerdictTables;
+  readonly endpoints: Iterable<EndpointRecord>;
+  readonly contested: Iterable<AddressRecord>;
+  readonly policies: ReadonlySet<CompiledPolicy>;
+  /** Texts by the object they are in. */
+  readonly unreadable: ReadonlyMap<string, readonly string[]>;
+  readonly portClasses: { readonly taken: number; readonly missing: number; readonly limit: number };
+}
+
+export function findProblems(findings: Findings): CompileProblem[] {
+  return [
+    ...limits(findings),
+    ...unknownPods(findings.endpoints),
+    ...contestedAddresses(findings.contested).take(PROBLEMS_REPORTED),
+    ...unreadableTexts(findings).take(PROBLEMS_REPORTED),
+  ];
+}
+
+function* limits({ tables, policies, portClasses }: Findings): Generator<CompileProblem> {
+  if (portClasses.missing > 0) {
+    const needed = portClasses.taken + portClasses.missing;
+    yield limit('LIMIT_PORT_CLASSES', 'port classes', needed, portClasses.limit, mostOf(policies, countPorts));
+  }
+  const rows = tables.rows.ruleSet.length;
+  if (rows > LIMIT_ROWS) yield limit('LIMIT_ROWS', 'verdict rows', rows, LIMIT_ROWS, mostOf(policies, countPeers));
+  const prefixes = tables.prefixes.classes.length;
+  if (prefixes > LIMIT_PREFIXES) {
+    yield limit('LIMIT_PREFIXES', 'prefixes', prefixes, LIMIT_PREFIXES, mostOf(policies, countPrefixes));
+  }
+  const addresses = tables.addresses.classes.length;
+  if (addresses > LIMIT_ADDRESSES) yield limit('LIMIT_ADDRESSES', 'addresses', addresses, LIMIT_ADDRESSES, []);
+}
+
+type Limit = Extract<CompileProblem, { kind: 'limit' }>;
+
+function limit(
+  name: Limit['limit'],
+  what: string,
+  needed: number,
+  available: number,
+  policies: readonly string[],
+): CompileProblem {
+  const cause = policies.length === 0 ? '' : `; most are needed by ${policies.join(', ')}`;
+  const message = `the policies of this node's pods need ${needed} ${what}, ${available} fit${cause}`;
+  return { kind: 'limit', limit: name, needed, available, policies, message };
+}
+
+function mostOf(policies: ReadonlySet<CompiledPolicy>, count: (rule: CompiledRule) => number): string[] {
+  const directions: readonly PolicyType[] = ['Ingress', 'Egress'];
+  const counted = Array.from(policies, (policy) => ({
+    key: policy.key,
+    count: directions.flatMap((direction) => policy.rules(direction)).reduce((sum, rule) => sum + count(rule), 0),
+  }));
+  counted.sort((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1));
+  return counted.slice(0, POLICIES_NAMED).map(({ key }) => key);
+}
+
+function countPorts({ ports }: CompiledRule): number {
+  return ports.terms.length + ports.names.length;
+}
+
+function countPeers({ peers }: CompiledRule): number {
+  return peers.length;
+}
+
+function countPrefixes({ peers }: CompiledRule): number {
+  return peers.reduce((sum, peer) => sum + (peer.kind === 'block' ? 1 + peer.excepts.length : 0), 0);
+}
+
+function* unknownPods(endpoints: Iterable<EndpointRecord>): Generator<CompileProblem> {
+  for (const { id, pod, endpoint } of endpoints) {
+    if (pod !== undefined) continue;
+    const name = `${endpoint.namespace}/${endpoint.name}`;
+    const message = `endpoint ${id} is closed: pod ${name} with uid ${endpoint.uid || '(any)'} is not known or not running`;
+    yield { kind: 'unknown-pod', endpoint: id, pod: name, message };
+  }
+}
+
+function* contestedAddresses(records: Iterable<AddressRecord>): Generator<CompileProblem> {
+  for (const record of records) {
+    const claimants = [
+      ...record.endpoints.map(({ id }) => `endpoint ${id}`),
+      ...record.pods.map(({ key }) => `pod ${key}`),
+      ...(record.ownNode ? ['node'] : []),
+    ].sort();
+    const address = formatAddressKey(record.key);
+    const message = `${address} is claimed by ${claimants.join(', ')}`;
+    yield { kind: 'contested-address', address, claimants, message };
+  }
+}
+
+function* unreadableTexts({ unreadable, policies }: Findings): Generator<CompileProblem> {
+  const report = (object: string, text: string): CompileProblem => ({
+    kind: 'unreadable',
+    object,
+    text,
+    message: `${object}: ${JSON.stringify(text)} is not an address or prefix; left out`,
+  });
+  for (const [object, texts] of unreadable) for (const text of texts) yield report(object, text);
+  for (const policy of policies) for (const text of policy.unreadable) yield report(`policy ${policy.key}`, text);
+}

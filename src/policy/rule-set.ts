@@ -1,0 +1,218 @@
+/**
+ * Rule sets in use and their rows. Rows are kept from one compile to the next: a new class adds a row to the rule sets
+ * that have one of its terms, a new rule set walks the classes of its terms, and nothing else is looked at.
+ */
+import { termsOf, type ClassTable, type PeerClass } from './class-table.ts';
+import { ContentTable, type ContentRecord, type Settled } from './content-table.ts';
+import { RULE_SET_FIRST } from './ids.ts';
+import type { PeerTerm, PeerTerms } from './peer-terms.ts';
+import type { PortClasses } from './port-classes.ts';
+import type { PortMask, PortMasks } from './port-masks.ts';
+import { namedPortTerm, type NamedNumbers, type PortSpec } from './port-term.ts';
+import { buildChunk, joinChunks, type RowChunk } from './row-table.ts';
+import type { RuleSetContent } from './rule-content.ts';
+import type { RowTable } from './tables.ts';
+
+/** Ids of rule sets are 32 bits wide. */
+const RULE_SET_END = 2 ** 32;
+
+/** What one term allows in one rule set. */
+interface TermUse {
+  readonly ports: PortSpec;
+  /** Together with what everyone may; undefined where names make it differ from class to class. */
+  readonly mask: PortMask | undefined;
+}
+
+export interface RuleSet extends ContentRecord {
+  readonly content: RuleSetContent;
+  /** Empty while it is not in use. */
+  uses: ReadonlyMap<PeerTerm, TermUse>;
+  /** Of PEER_CLASS_DEFAULT. */
+  everyone: PortMask;
+  /** By class id, those that differ from `everyone`. */
+  readonly rows: Map<number, PortMask>;
+  /** Undefined: to be written anew. */
+  chunk: RowChunk | undefined;
+}
+
+export class RuleSets {
+  readonly #terms: PeerTerms;
+  readonly #ports: PortClasses;
+  readonly #masks: PortMasks;
+  readonly #classes: ClassTable;
+  readonly #table: ContentTable<RuleSet>;
+  readonly #live = new Set<RuleSet>();
+  readonly #namingEveryone = new Set<RuleSet>();
+
+  constructor(
+    parts: {
+      readonly terms: PeerTerms;
+      readonly ports: PortClasses;
+      readonly masks: PortMasks;
+      readonly classes: ClassTable;
+    },
+    reserved: Iterable<number>,
+  ) {
+    this.#terms = parts.terms;
+    this.#ports = parts.ports;
+    this.#masks = parts.masks;
+    this.#classes = parts.classes;
+    this.#table = new ContentTable({ first: RULE_SET_FIRST, end: RULE_SET_END, reserved });
+  }
+
+  get(id: number): RuleSet | undefined {
+    return this.#table.get(id);
+  }
+
+  retiredIds(): readonly number[] {
+    return this.#table.retiredIds();
+  }
+
+  releaseIds(ids: Iterable<number>, revision: number): void {
+    this.#table.releaseIds(ids, revision);
+  }
+
+  acquire(content: RuleSetContent): RuleSet {
+    const everyone = this.#masks.none;
+    const ruleSet = this.#table.acquire(content.key, (base) => ({
+      ...base,
+      content,
+      uses: new Map(),
+      everyone,
+      rows: new Map(),
+      chunk: undefined,
+    }));
+    if (ruleSet === undefined) throw new RangeError('every number of a rule set is taken');
+    return ruleSet;
+  }
+
+  release(ruleSet: RuleSet): void {
+    this.#table.release(ruleSet);
+  }
+
+  /** First half, before terms are settled: says which terms and ports are in use. Returns the new ones. */
+  settle(revision: number): readonly RuleSet[] {
+    const { born, gone } = this.#table.settle(revision);
+    for (const ruleSet of gone) {
+      this.#live.delete(ruleSet);
+      this.#namingEveryone.delete(ruleSet);
+      this.#terms.disuse(ruleSet, ruleSet.content);
+      for (const term of portTermsOf(ruleSet.content)) this.#ports.disuse(term);
+      ruleSet.uses = new Map();
+      ruleSet.rows.clear();
+      ruleSet.chunk = undefined;
+    }
+    for (const ruleSet of born) {
+      const { content } = ruleSet;
+      this.#live.add(ruleSet);
+      if (content.everyone.names.length > 0) this.#namingEveryone.add(ruleSet);
+      const terms = this.#terms.use(ruleSet, content);
+      for (const term of portTermsOf(content)) this.#ports.use(term);
+      ruleSet.everyone = this.#maskOf(content.everyone, []);
+      ruleSet.uses = new Map(
+        content.entries.map(({ ports }, i) => [terms[i]!, { ports, mask: this.#sharedMask(content, ports) }]),
+      );
+    }
+    return born;
+  }
+
+  /** Second half, once classes and masks are settled. `born` as `settle` gave it. */
+  settleRows(born: readonly RuleSet[], classes: Settled<PeerClass>): void {
+    for (const peerClass of classes.gone) for (const ruleSet of this.#live) this.#dropRow(ruleSet, peerClass);
+    for (const peerClass of classes.born)
+      for (const ruleSet of this.#concerned(peerClass)) this.#setRow(ruleSet, peerClass);
+    for (const ruleSet of born) {
+      for (const term of ruleSet.uses.keys()) for (const peerClass of term.classes) this.#setRow(ruleSet, peerClass);
+      for (const name of ruleSet.content.everyone.names) {
+        for (const peerClass of this.#classes.declaring(name)) this.#setRow(ruleSet, peerClass);
+      }
+    }
+    this.#masks.sweep(() => this.#masksInUse());
+  }
+
+  /** The bits of masks changed. */
+  invalidateRows(): void {
+    for (const ruleSet of this.#live) ruleSet.chunk = undefined;
+  }
+
+  rowTable(): RowTable {
+    const sets = [...this.#live].sort((a, b) => a.id - b.id);
+    const chunks = sets.map((ruleSet) => {
+      ruleSet.chunk ??= buildChunk(ruleSet.everyone, ruleSet.rows, this.#masks);
+      return { ruleSet: ruleSet.id, chunk: ruleSet.chunk };
+    });
+    return joinChunks(chunks);
+  }
+
+  #concerned(peerClass: PeerClass): ReadonlySet<RuleSet> {
+    const concerned = new Set<RuleSet>();
+    for (const term of termsOf(peerClass)) for (const ruleSet of term.ruleSets) concerned.add(ruleSet);
+    if (peerClass.numbers.size > 0) for (const ruleSet of this.#namingEveryone) concerned.add(ruleSet);
+    return concerned;
+  }
+
+  #dropRow(ruleSet: RuleSet, peerClass: PeerClass): void {
+    if (ruleSet.rows.delete(peerClass.id)) ruleSet.chunk = undefined;
+  }
+
+  #setRow(ruleSet: RuleSet, peerClass: PeerClass): void {
+    const mask = this.#rowMask(ruleSet, peerClass);
+    if (mask === ruleSet.everyone) {
+      this.#dropRow(ruleSet, peerClass);
+      return;
+    }
+    ruleSet.rows.set(peerClass.id, mask);
+    ruleSet.chunk = undefined;
+  }
+
+  #rowMask(ruleSet: RuleSet, peerClass: PeerClass): PortMask {
+    const { everyone } = ruleSet.content;
+    const uses: TermUse[] = [];
+    for (const term of termsOf(peerClass)) {
+      const use = ruleSet.uses.get(term);
+      if (use !== undefined) uses.push(use);
+    }
+    const [first] = uses;
+    if (uses.length === 1 && first?.mask !== undefined) return first.mask;
+    const specs = [everyone, ...uses.map(({ ports }) => ports)];
+    return this.#maskOf(unionOf(specs), resolved(specs, peerClass.numbers));
+  }
+
+  #sharedMask(content: RuleSetContent, ports: PortSpec): PortMask | undefined {
+    if (content.everyone.names.length > 0 || ports.names.length > 0) return undefined;
+    return this.#maskOf(unionOf([content.everyone, ports]), []);
+  }
+
+  #maskOf(ports: Pick<PortSpec, 'all' | 'terms'>, more: readonly number[]): PortMask {
+    if (ports.all) return this.#masks.all;
+    return this.#masks.of([...new Set([...ports.terms, ...more])].sort((a, b) => a - b));
+  }
+
+  #masksInUse(): ReadonlySet<PortMask> {
+    const used = new Set<PortMask>();
+    for (const ruleSet of this.#live) {
+      used.add(ruleSet.everyone);
+      for (const use of ruleSet.uses.values()) if (use.mask !== undefined) used.add(use.mask);
+      for (const mask of ruleSet.rows.values()) used.add(mask);
+    }
+    return used;
+  }
+}
+
+function* portTermsOf(content: RuleSetContent): Generator<number> {
+  yield* content.everyone.terms;
+  for (const { ports } of content.entries) yield* ports.terms;
+}
+
+function unionOf(specs: readonly PortSpec[]): Pick<PortSpec, 'all' | 'terms'> {
+  return { all: specs.some(({ all }) => all), terms: specs.flatMap(({ terms }) => terms) };
+}
+
+/** Each class its own numbers, and nothing for a name it does not declare (NP-46, NP-47). */
+function resolved(specs: readonly PortSpec[], numbers: NamedNumbers): readonly number[] {
+  const terms: number[] = [];
+  for (const { names } of specs) {
+    for (const name of names) for (const number of numbers.get(name) ?? []) terms.push(namedPortTerm(name, number));
+  }
+  return terms;
+}

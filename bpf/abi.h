@@ -20,6 +20,12 @@ enum limits {
 	LIMIT_ROWS = 1048576, /* stored verdict rows */
 	LIMIT_FLOWS_NEW = 65536, /* default size of the table of unanswered flows */
 	LIMIT_FLOWS_LIVE = 262144, /* default size of the table of flows seen both ways */
+	LIMIT_FRAGMENTS = 8192, /* fragmented packets under way whose ports are remembered */
+	LIMIT_ENDPOINT_FLOWS = 32768, /* default of flows one endpoint may have in the table of flows seen both ways */
+	EXTENSION_HEADERS_MAX = 6, /* IPv6 extension headers of one packet */
+	IPV4_OPTIONS_MAX = 40, /* options of one packet: each is at least one byte */
+	USAGE_SLOTS = 16, /* a flow's life is counted in this many parts */
+	FRAGMENT_TIMEOUT_MS = 30000, /* as long as receivers wait for the rest (RFC 1122: 60 s at the most) */
 	LIMIT_PORT_CLASSES = 65536, /* ids of port classes are 16 bits wide */
 	PORT_CLASSES_PER_BLOCK = 256, /* port classes one verdict row holds */
 	PORT_CLASSES_PER_CELL = 4, /* ports one element of the port table holds */
@@ -87,12 +93,15 @@ enum reason {
 	REASON_ARP = 10, /* neither a request for the gateway nor an answer, or not in the pod's own name */
 	REASON_NEIGHBOUR_DISCOVERY = 11, /* router and neighbour messages a pod has no business sending; dropped quietly */
 	REASON_MULTICAST = 12, /* multicast or broadcast; dropped quietly */
-	REASON_FRAGMENT = 13, /* a fragment */
-	REASON_EXTENSION_HEADER = 14, /* an IPv6 extension header */
+	REASON_FRAGMENT = 13, /* a later fragment whose first one was not seen, or was denied */
+	REASON_EXTENSION_HEADER = 14, /* more IPv6 extension headers than are walked, or one that is not known */
 	REASON_V4_MAPPED = 15, /* an IPv6 packet with an IPv4-mapped address */
 	REASON_FLOW_TABLE = 16, /* the flow could not be recorded */
 	REASON_INTERNAL = 17, /* a helper failed that must not fail */
-	REASON_COUNT = 18,
+	REASON_FRAGMENT_TINY = 18, /* a first fragment without the whole transport header */
+	REASON_FRAGMENT_OVERLAP = 19, /* a later fragment that would overwrite the first */
+	REASON_SOURCE_ROUTE = 20, /* a source route: the destination in the header is not where the packet goes */
+	REASON_COUNT = 21,
 };
 
 /* A judgement of one end of a flow, or of one packet. */
@@ -128,6 +137,11 @@ enum config_flag {
 };
 
 /* State of one direction of a TCP flow, as bits. */
+enum flow_flag {
+	FLOW_ANSWERED = 1, /* seen in both directions */
+	FLOW_CHARGED = 2, /* counted among the flows of an endpoint */
+};
+
 enum tcp_flag {
 	TCP_SEEN_SYN = 1,
 	TCP_SEEN_ACK = 2,
@@ -257,7 +271,7 @@ struct flow_value {
 	__u8 opener DOC("0: the lower end opened it; 1: the higher end");
 	__u8 opener_tcp DOC("bits of enum tcp_flag, from the opener");
 	__u8 responder_tcp DOC("bits of enum tcp_flag, from the responder");
-	__u8 flags DOC("reserved");
+	__u8 flags DOC("bits of enum flow_flag");
 	__u32 opener_endpoint DOC("id of the local endpoint that opened it; 0: none");
 	__u32 responder_endpoint DOC("id of the local endpoint it was opened to; 0: none");
 	__u32 frontend DOC("id of the service frontend it was translated from; 0: not translated");
@@ -269,10 +283,44 @@ struct flow_value {
 };
 _Static_assert(sizeof(struct flow_value) == 96, "flow_value");
 
-struct counter_key {
-	__u32 index DOC("reason * 2 + direction");
+/* A fragmented packet, as the hook of one interface sees it. */
+struct fragment_key {
+	__u32 ifindex;
+	__u32 identification DOC("IPv4: 16 bits, IPv6: 32 bits; as on the wire");
+	__u8 source[16];
+	__u8 destination[16];
+	__u8 family;
+	__u8 protocol DOC("IPv6: what the fragment header says comes next");
+	__u8 direction DOC("enum direction");
+	__u8 pad;
 };
-_Static_assert(sizeof(struct counter_key) == 4, "counter_key");
+_Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
+
+/* What its first fragment taught, after it was allowed. */
+struct fragment_value {
+	__u64 seen_ns DOC("CLOCK_MONOTONIC");
+	__u32 first_end DOC("bytes of the packet's payload that the first fragment holds");
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol DOC("of the transport header");
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct fragment_value) == 24, "fragment_value");
+
+/*
+ * Key of `endpoint_usage`: the endpoint's id. How many flows began in each of the last parts of time and were not seen to
+ * end: an upper bound of the endpoint's flows in the table of flows seen both ways. Index: part % USAGE_SLOTS.
+ */
+struct usage_value {
+	__u32 tcp_part[16] DOC("number of the part since the machine's start");
+	__u32 tcp_flows[16];
+	__u32 other_part[16];
+	__u32 other_flows[16];
+};
+_Static_assert(sizeof(struct usage_value) == 256, "usage_value");
 
 struct counter_value {
 	__u64 packets;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Flows. Two tables, so that a flood of unanswered flows cannot evict answered ones. An entry is believed only if
+ * Flows. Two tables, so that a flood of unanswered flows cannot evict answered ones; and a limit of answered flows an
+ * endpoint, so that two ends that answer one another cannot evict those of others. An entry is believed only if
  *
  * 1. it is not older than the timeout of its state, and
  * 2. the local ends are the endpoints it was made for (ids are never used twice: an address that is given to another
@@ -67,11 +68,13 @@ static __always_inline int is_closing(const struct flow_value *v)
 
 static __always_inline __u64 timeout_ns(const struct flow *f)
 {
+	int is_answered = f->value->flags & FLOW_ANSWERED;
+
 	if (f->key.protocol != PROTOCOL_TCP)
-		return f->is_live ? other_live_timeout_ns : other_opening_timeout_ns;
+		return is_answered ? other_live_timeout_ns : other_opening_timeout_ns;
 	if (is_closing(f->value))
 		return tcp_closing_timeout_ns;
-	return f->is_live ? tcp_live_timeout_ns : tcp_opening_timeout_ns;
+	return is_answered ? tcp_live_timeout_ns : tcp_opening_timeout_ns;
 }
 
 /*
@@ -114,7 +117,87 @@ static __always_inline __u8 tcp_seen(const struct packet *p)
 	       (p->tcp_flags & TCP_FIN ? TCP_SEEN_FIN : 0) | (p->tcp_flags & TCP_RST ? TCP_SEEN_RST : 0);
 }
 
-/* Notes that an allowed packet of the flow was seen; an answered flow moves to the other table. */
+/*
+ * How many flows an endpoint has in flows_live: those that began within one life of a flow and were not seen to end. Time
+ * is cut into parts, so that flows which end unseen (UDP, a peer that vanished) are forgotten without anybody counting.
+ */
+static __always_inline __u32 usage_part(__u64 time_ns, int is_tcp)
+{
+	return time_ns / ((is_tcp ? tcp_live_timeout_ns : other_live_timeout_ns) / (USAGE_SLOTS - 1) + 1);
+}
+
+/* Flows of every part that is not too long ago. */
+static __always_inline __u32 usage_sum(const __u32 *parts, const __u32 *flows, __u32 now)
+{
+	__u32 sum = 0;
+
+	for (int i = 0; i < USAGE_SLOTS; i++)
+		sum += flows[i] & -(__u32)(now - parts[i] < USAGE_SLOTS);
+	return sum;
+}
+
+/* Flows are counted where they were opened, or, opened from elsewhere, where to. */
+static __always_inline __u32 charged_endpoint(const struct flow_value *v)
+{
+	return v->opener_endpoint ? v->opener_endpoint : v->responder_endpoint;
+}
+
+/* Counts the flow if its endpoint may have one more; 0: it may not. Not static: verified once. */
+__noinline int charge_flow(const struct flow_value *v, __u64 now_ns, int is_tcp)
+{
+	struct usage_value *usage;
+	__u32 id, part, *parts, *flows;
+
+	if (!v)
+		return 0;
+	id = charged_endpoint(v);
+	usage = bpf_map_lookup_elem(&endpoint_usage, &id);
+	if (!usage) {
+		static const struct usage_value none;
+
+		bpf_map_update_elem(&endpoint_usage, &id, &none, BPF_NOEXIST);
+		usage = bpf_map_lookup_elem(&endpoint_usage, &id);
+		if (!usage)
+			return 0;
+	}
+	if (usage_sum(usage->tcp_part, usage->tcp_flows, usage_part(now_ns, 1)) +
+		    usage_sum(usage->other_part, usage->other_flows, usage_part(now_ns, 0)) >=
+	    endpoint_flows_max)
+		return 0;
+	part = usage_part(v->opened_ns, is_tcp);
+	parts = is_tcp ? usage->tcp_part : usage->other_part;
+	flows = is_tcp ? usage->tcp_flows : usage->other_flows;
+	if (parts[part % USAGE_SLOTS] != part) {
+		parts[part % USAGE_SLOTS] = part;
+		flows[part % USAGE_SLOTS] = 0;
+	}
+	__sync_fetch_and_add(&flows[part % USAGE_SLOTS], 1);
+	return 1;
+}
+
+/* Takes back what charge_flow counted, once. */
+__noinline int uncharge_flow(const struct flow_value *v, int is_tcp)
+{
+	struct usage_value *usage;
+	__u32 id, part, *flows;
+
+	if (!v)
+		return 0;
+	id = charged_endpoint(v);
+	usage = bpf_map_lookup_elem(&endpoint_usage, &id);
+	if (!usage)
+		return 0;
+	part = usage_part(v->opened_ns, is_tcp);
+	flows = is_tcp ? usage->tcp_flows : usage->other_flows;
+	if ((is_tcp ? usage->tcp_part : usage->other_part)[part % USAGE_SLOTS] == part && flows[part % USAGE_SLOTS])
+		__sync_fetch_and_add(&flows[part % USAGE_SLOTS], -1);
+	return 1;
+}
+
+/*
+ * Notes that an allowed packet of the flow was seen. An answered flow moves to flows_live, if its endpoint may have one
+ * more there; a closing one moves back, so that only flows that may go on for long lie there.
+ */
 static __always_inline void flow_seen(const struct hook *h, struct flow *f)
 {
 	struct flow_value *v = f->value;
@@ -131,8 +214,22 @@ static __always_inline void flow_seen(const struct hook *h, struct flow *f)
 	}
 	if (h->now_ns - v->last_seen_ns > LAST_SEEN_STEP_NS)
 		v->last_seen_ns = h->now_ns;
-	if (f->is_reply && !f->is_live && !bpf_map_update_elem(&flows_live, &f->key, v, BPF_ANY))
-		bpf_map_delete_elem(&flows_new, &f->key);
+	if (f->is_reply && !(v->flags & FLOW_ANSWERED))
+		v->flags |= FLOW_ANSWERED;
+	if (is_closing(v)) {
+		if (f->is_live) {
+			if (v->flags & FLOW_CHARGED) {
+				v->flags &= ~FLOW_CHARGED;
+				uncharge_flow(v, f->key.protocol == PROTOCOL_TCP);
+			}
+			if (!bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY))
+				bpf_map_delete_elem(&flows_live, &f->key);
+		}
+	} else if (!f->is_live && f->is_reply && charge_flow(v, h->now_ns, f->key.protocol == PROTOCOL_TCP)) {
+		v->flags |= FLOW_CHARGED;
+		if (!bpf_map_update_elem(&flows_live, &f->key, v, BPF_ANY))
+			bpf_map_delete_elem(&flows_new, &f->key);
+	}
 }
 
 /* Rules 4 and 5, and their like for ICMP: only an echo request opens a flow, other messages belong to none. */

@@ -32,8 +32,14 @@ MAP(BPF_MAP_TYPE_HASH, rows, struct row_key, struct row_value, LIMIT_ROWS, BPF_F
 MAP(BPF_MAP_TYPE_LRU_HASH, flows_new, struct flow_key, struct flow_value, LIMIT_FLOWS_NEW, 0);
 /* Flows seen in both directions. */
 MAP(BPF_MAP_TYPE_LRU_HASH, flows_live, struct flow_key, struct flow_value, LIMIT_FLOWS_LIVE, 0);
+/* Ports of fragmented packets under way. */
+MAP(BPF_MAP_TYPE_LRU_HASH, fragments, struct fragment_key, struct fragment_value, LIMIT_FRAGMENTS, 0);
+/* How many flows each endpoint has in flows_live. */
+MAP(BPF_MAP_TYPE_LRU_HASH, endpoint_usage, __u32, struct usage_value, LIMIT_ENDPOINTS, 0);
 /* Packets and bytes by reason and direction. */
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u32, struct counter_value, REASON_COUNT * 2, 0);
+/* Room for the entry of a flow that is being judged: the stack has none left. */
+MAP(BPF_MAP_TYPE_PERCPU_ARRAY, new_flow, __u32, struct flow_value, 1, 0);
 /* How many events of one (endpoint, reason) were sent in this window. */
 MAP(BPF_MAP_TYPE_LRU_HASH, event_limit, struct event_limit_key, struct event_limit_value, EVENT_LIMIT_ENTRIES, 0);
 
@@ -50,6 +56,9 @@ const volatile __u64 tcp_closing_timeout_ns SEC(".rodata.config") = 10ULL * 1000
 const volatile __u64 other_opening_timeout_ns SEC(".rodata.config") = 60ULL * 1000000000;
 const volatile __u64 other_live_timeout_ns SEC(".rodata.config") = 180ULL * 1000000000;
 
+/* Flows that one endpoint may have in flows_live; those beyond stay among the unanswered. */
+const volatile __u32 endpoint_flows_max SEC(".rodata.config") = LIMIT_ENDPOINT_FLOWS;
+
 /* Nothing reads these: type information of an enum or struct is kept only if a map or a global uses it. */
 const volatile enum limits abi_limits SEC(".rodata.abi");
 const volatile enum family abi_family SEC(".rodata.abi");
@@ -65,6 +74,7 @@ const volatile enum flow_path abi_flow_path SEC(".rodata.abi");
 const volatile enum endpoint_flag abi_endpoint_flag SEC(".rodata.abi");
 const volatile enum address_flag abi_address_flag SEC(".rodata.abi");
 const volatile enum config_flag abi_config_flag SEC(".rodata.abi");
+const volatile enum flow_flag abi_flow_flag SEC(".rodata.abi");
 const volatile enum tcp_flag abi_tcp_flag SEC(".rodata.abi");
 const volatile struct drop_event abi_drop_event SEC(".rodata.abi");
 

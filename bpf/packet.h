@@ -36,6 +36,11 @@
 #define ND_NEIGHBOUR_ADVERTISEMENT 136
 
 #define IPV4_FRAGMENT 0x3fff /* offset and more-fragments bits, host order */
+#define IPV4_OFFSET 0x1fff /* in units of 8 bytes */
+#define IPV4_OPTION_END 0
+#define IPV4_OPTION_NOP 1
+#define IPV4_OPTION_LSRR 131 /* RFC 791: loose and strict source route */
+#define IPV4_OPTION_SSRR 137
 #define HOP_LIMIT_ON_LINK 255 /* RFC 4861: neighbour messages that a router forwarded are not believed */
 
 /* RFC 792 and 4443: the same eight bytes; identifier only in echo messages. */
@@ -53,18 +58,29 @@ union address {
 	__u64 halves[2];
 };
 
+enum fragment {
+	FRAGMENT_NONE = 0,
+	FRAGMENT_FIRST = 1,
+	FRAGMENT_LATER = 2, /* ports, flags and type are those that its first fragment taught */
+};
+
 struct packet {
 	union address source;
 	union address destination;
 	__be16 source_port; /* ICMP echo: the identifier, in both */
 	__be16 destination_port;
-	__u16 l4_offset; /* from the start of the frame */
+	__u32 identification; /* of the fragmented packet, as on the wire */
+	__u32 l4_offset; /* from the start of the frame */
+	__u32 fragment_offset; /* in the packet's payload, bytes */
+	__u32 fragment_bytes;
 	__u8 family;
 	__u8 protocol;
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 icmp_code;
 	__u8 hop_limit;
+	__u8 fragment; /* enum fragment */
+	__u8 fragment_protocol; /* IPv6: what the fragment header says comes next */
 };
 
 static __always_inline int same_address(const union address *a, const union address *b)
@@ -87,6 +103,21 @@ static __always_inline int is_echo_reply(const struct packet *p)
 	return p->icmp_type == (p->family == FAMILY_IPV4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
 }
 
+/* Messages that quote the packet they are about. */
+static __always_inline int is_icmp_error(const struct packet *p)
+{
+	if (!is_icmp(p))
+		return 0;
+	if (p->family == FAMILY_IPV6)
+		return p->icmp_type >= 1 && p->icmp_type <= 4;
+	return p->icmp_type == 3 || p->icmp_type == 4 || p->icmp_type == 11 || p->icmp_type == 12;
+}
+
+static __always_inline int is_ipv4_redirect(const struct packet *p)
+{
+	return p->family == FAMILY_IPV4 && p->protocol == PROTOCOL_ICMP && p->icmp_type == 5;
+}
+
 static __always_inline int is_multicast(const struct packet *p)
 {
 	if (p->family == FAMILY_IPV6)
@@ -107,102 +138,226 @@ static __always_inline int is_link_message(const struct packet *p)
 	return (p->icmp_type >= 130 && p->icmp_type <= 137) || p->icmp_type == 143;
 }
 
-/* Reads ports, flags or ICMP type. available: bytes from the transport header to the end of the IP packet. */
-static __always_inline enum reason parse_transport(struct __sk_buff *skb, struct packet *p, __u32 available)
+/* What a packet quotes of another in an ICMP error: the whole IP header, of the transport header at least eight bytes. */
+#define QUOTED_TRANSPORT_BYTES 8
+
+/* Bytes that the transport header must have here. */
+static __always_inline __u32 transport_bytes(const struct packet *p, int is_quoted)
 {
-	if (p->protocol == PROTOCOL_TCP) {
-		struct tcphdr tcp;
+	if (is_quoted)
+		return QUOTED_TRANSPORT_BYTES;
+	if (p->protocol == PROTOCOL_TCP)
+		return sizeof(struct tcphdr);
+	if (p->protocol == PROTOCOL_SCTP)
+		return 12; /* RFC 9260 section 3.1: the common header */
+	return sizeof(struct udphdr); /* ICMP's is as long */
+}
 
-		if (available < sizeof(tcp) || bpf_skb_load_bytes(skb, p->l4_offset, &tcp, sizeof(tcp)) || tcp.doff < 5)
-			return REASON_MALFORMED;
-		p->source_port = tcp.source;
-		p->destination_port = tcp.dest;
-		p->tcp_flags = ((__u8 *)&tcp)[13];
-	} else if (p->protocol == PROTOCOL_UDP || p->protocol == PROTOCOL_SCTP) {
-		__u32 least = p->protocol == PROTOCOL_UDP ? sizeof(struct udphdr) : 12;
-		__be16 ports[2];
+/* Reads ports, flags or ICMP type. available: bytes from the transport header to the end of the IP packet. */
+static __always_inline enum reason parse_transport(struct __sk_buff *skb, struct packet *p, __u32 available,
+						   int is_quoted)
+{
+	int has_ports = p->protocol == PROTOCOL_TCP || p->protocol == PROTOCOL_UDP || p->protocol == PROTOCOL_SCTP;
+	struct icmp_header head;
 
-		if (available < least || bpf_skb_load_bytes(skb, p->l4_offset, ports, sizeof(ports)))
-			return REASON_MALFORMED;
-		p->source_port = ports[0];
-		p->destination_port = ports[1];
-	} else if (is_icmp(p)) {
-		struct icmp_header icmp;
-
-		if (available < sizeof(icmp) || bpf_skb_load_bytes(skb, p->l4_offset, &icmp, sizeof(icmp)))
-			return REASON_MALFORMED;
-		p->icmp_type = icmp.type;
-		p->icmp_code = icmp.code;
+	if (!has_ports && !is_icmp(p))
+		return REASON_FORWARDED_STACK;
+	if (available < transport_bytes(p, is_quoted))
+		return p->fragment == FRAGMENT_FIRST ? REASON_FRAGMENT_TINY : REASON_MALFORMED;
+	/* The first eight bytes: both ports, or the whole ICMP header. */
+	if (bpf_skb_load_bytes(skb, p->l4_offset, &head, sizeof(head)))
+		return REASON_MALFORMED;
+	if (has_ports) {
+		p->source_port = *(__be16 *)&head;
+		p->destination_port = head.checksum;
+	} else {
+		p->icmp_type = head.type;
+		p->icmp_code = head.code;
 		if (is_echo_request(p) || is_echo_reply(p)) {
-			p->source_port = icmp.identifier;
-			p->destination_port = icmp.identifier;
+			p->source_port = head.identifier;
+			p->destination_port = head.identifier;
 		}
+	}
+	if (p->protocol == PROTOCOL_TCP && !is_quoted) {
+		__u8 lengths_and_flags[2];
+
+		if (bpf_skb_load_bytes(skb, p->l4_offset + 12, lengths_and_flags, 2) || lengths_and_flags[0] < 5 << 4)
+			return REASON_MALFORMED;
+		p->tcp_flags = lengths_and_flags[1];
 	}
 	return REASON_FORWARDED_STACK;
 }
 
-static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct packet *p)
+/* Whether the options hold a source route: then the destination in the header is not where the packet goes. */
+__noinline int check_ipv4_options(struct __sk_buff *skb, __u32 offset, __u32 bytes)
+{
+	__u32 at = 0;
+
+	for (int i = 0; i < IPV4_OPTIONS_MAX; i++) {
+		__u8 option[2] = {};
+
+		if (at >= bytes)
+			return REASON_FORWARDED_STACK;
+		if (bpf_skb_load_bytes(skb, offset + at, option, 1))
+			return REASON_MALFORMED;
+		if (option[0] == IPV4_OPTION_END)
+			return REASON_FORWARDED_STACK;
+		if (option[0] == IPV4_OPTION_NOP) {
+			at += 1;
+			continue;
+		}
+		if (option[0] == IPV4_OPTION_LSRR || option[0] == IPV4_OPTION_SSRR)
+			return REASON_SOURCE_ROUTE;
+		if (bpf_skb_load_bytes(skb, offset + at + 1, option + 1, 1) || option[1] < 2 || at + option[1] > bytes)
+			return REASON_MALFORMED;
+		at += option[1];
+	}
+	return REASON_FORWARDED_STACK;
+}
+
+static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct packet *p, __u32 offset, int is_quoted)
 {
 	struct iphdr ip;
-	__u32 header, total;
+	__u32 header, total, fragment;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
 		return REASON_MALFORMED;
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
-	if (ip.version != 4 || header < sizeof(ip) || total < header || total + ETH_HLEN > skb->len)
+	if (is_quoted)
+		total = skb->len - offset; /* cut off somewhere; what is not there cannot be loaded */
+	if (ip.version != 4 || header < sizeof(ip) || total < header || total + offset > skb->len)
 		return REASON_MALFORMED;
 	p->family = FAMILY_IPV4;
 	p->protocol = ip.protocol;
 	p->hop_limit = ip.ttl;
 	p->source.words[0] = ip.saddr;
 	p->destination.words[0] = ip.daddr;
-	if (ip.frag_off & bpf_htons(IPV4_FRAGMENT))
-		return REASON_FRAGMENT;
-	p->l4_offset = ETH_HLEN + header;
-	return parse_transport(skb, p, total - header);
+	p->l4_offset = offset + header;
+	if (header > sizeof(ip) && !is_quoted) {
+		enum reason reason = check_ipv4_options(skb, offset + sizeof(ip), header - sizeof(ip));
+
+		if (reason != REASON_FORWARDED_STACK)
+			return reason;
+	}
+	fragment = bpf_ntohs(ip.frag_off);
+	if (fragment & IPV4_FRAGMENT) {
+		p->fragment = fragment & IPV4_OFFSET ? FRAGMENT_LATER : FRAGMENT_FIRST;
+		p->fragment_protocol = ip.protocol;
+		p->identification = ip.id;
+		p->fragment_offset = (fragment & IPV4_OFFSET) * 8;
+		p->fragment_bytes = total - header;
+		if (p->fragment_offset + p->fragment_bytes > 0xffff)
+			return REASON_MALFORMED;
+		if (p->fragment == FRAGMENT_LATER)
+			return REASON_FORWARDED_STACK;
+	}
+	return parse_transport(skb, p, total - header, is_quoted);
 }
 
-static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct packet *p)
+/* The start of every extension header. */
+struct extension {
+	__u8 next;
+	__u8 length; /* in units that differ by header */
+	__be16 rest; /* fragment: offset and more-fragments bit; routing: type and segments left */
+};
+
+/* Steps over one extension header. Returns REASON_ANSWERED when p->protocol is none: the walk has ended. */
+static __always_inline enum reason step_extension(struct __sk_buff *skb, struct packet *p, __u32 end, int is_quoted)
+{
+	struct extension header;
+	__u32 bytes;
+
+	switch (p->protocol) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_AH:
+	case IPPROTO_FRAGMENT:
+		break;
+	case 139: /* HIP (RFC 7401) */
+	case 140: /* shim6 (RFC 5533) */
+		return REASON_EXTENSION_HEADER;
+	default:
+		return REASON_ANSWERED;
+	}
+	if (p->l4_offset + 8 > end || bpf_skb_load_bytes(skb, p->l4_offset, &header, sizeof(header)))
+		return p->fragment == FRAGMENT_FIRST ? REASON_FRAGMENT_TINY : REASON_MALFORMED;
+	bytes = (header.length + 1) * 8;
+	if (p->protocol == IPPROTO_AH)
+		bytes = (header.length + 2) * 4;
+	if (p->protocol == IPPROTO_ROUTING && (header.rest & bpf_htons(0xff)))
+		return REASON_SOURCE_ROUTE;
+	if (p->protocol == IPPROTO_FRAGMENT) {
+		__u16 offset = bpf_ntohs(header.rest) & 0xfff8;
+		int has_more = bpf_ntohs(header.rest) & 1;
+
+		bytes = 8;
+		if (p->fragment)
+			return REASON_MALFORMED;
+		if (bpf_skb_load_bytes(skb, p->l4_offset + 4, &p->identification, 4))
+			return REASON_MALFORMED;
+		p->fragment = offset ? FRAGMENT_LATER : has_more ? FRAGMENT_FIRST : FRAGMENT_NONE;
+		p->fragment_protocol = header.next;
+		p->fragment_offset = offset;
+		p->fragment_bytes = end - p->l4_offset - 8;
+		if (!is_quoted && p->fragment_offset + p->fragment_bytes > 0xffff)
+			return REASON_MALFORMED;
+	}
+	p->protocol = header.next;
+	p->l4_offset += bytes;
+	if (p->l4_offset > end)
+		return p->fragment == FRAGMENT_FIRST ? REASON_FRAGMENT_TINY : REASON_MALFORMED;
+	return REASON_FORWARDED_STACK;
+}
+
+static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 offset, int is_quoted)
 {
 	struct ipv6hdr ip;
-	__u32 payload;
+	enum reason reason;
+	__u32 end;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
 		return REASON_MALFORMED;
-	payload = bpf_ntohs(ip.payload_len);
-	if (ip.version != 6 || payload + sizeof(ip) + ETH_HLEN > skb->len)
+	end = offset + sizeof(ip) + bpf_ntohs(ip.payload_len);
+	if (is_quoted)
+		end = skb->len;
+	if (ip.version != 6 || end > skb->len || end < offset + sizeof(ip))
 		return REASON_MALFORMED;
 	p->family = FAMILY_IPV6;
 	p->protocol = ip.nexthdr;
 	p->hop_limit = ip.hop_limit;
 	__builtin_memcpy(&p->source, &ip.saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip.daddr, sizeof(p->destination));
+	p->l4_offset = offset + sizeof(ip);
 	if (is_v4_mapped(&p->source) || is_v4_mapped(&p->destination))
 		return REASON_V4_MAPPED;
-	switch (ip.nexthdr) {
-	case IPPROTO_FRAGMENT:
-		return REASON_FRAGMENT;
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_AH:
-	case IPPROTO_MH:
-	case 139: /* HIP */
-	case 140: /* shim6 */
-		return REASON_EXTENSION_HEADER;
+	for (int i = 0; i <= EXTENSION_HEADERS_MAX; i++) {
+		reason = step_extension(skb, p, end, is_quoted);
+		if (reason == REASON_ANSWERED)
+			return parse_transport(skb, p, end - p->l4_offset, is_quoted);
+		if (reason != REASON_FORWARDED_STACK)
+			return reason;
+		/* What follows in a later fragment is in the middle of something. */
+		if (p->fragment == FRAGMENT_LATER)
+			return REASON_FORWARDED_STACK;
 	}
-	p->l4_offset = ETH_HLEN + sizeof(ip);
-	return parse_transport(skb, p, payload);
+	return REASON_EXTENSION_HEADER;
 }
 
-/* Fills *p (zeroed by the caller) from an Ethernet frame with that EtherType. REASON_FORWARDED_STACK: readable. */
-static __always_inline enum reason parse_ip(struct __sk_buff *skb, __be16 ethertype, struct packet *p)
+/*
+ * Fills *p from the IP packet at offset; REASON_FORWARDED_STACK: readable. is_quoted: it is quoted in an ICMP error, and
+ * may be cut off. Of a later fragment the transport header is not read. Not static: verified once, not with every call.
+ */
+__noinline int parse_ip(struct __sk_buff *skb, struct packet *p, __u32 ethertype, __u32 offset, int is_quoted)
 {
+	if (!p)
+		return REASON_INTERNAL;
+	__builtin_memset(p, 0, sizeof(*p));
 	if (ethertype == bpf_htons(ETH_P_IP))
-		return parse_ipv4(skb, p);
+		return parse_ipv4(skb, p, offset, is_quoted);
 	if (ethertype == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(skb, p);
+		return parse_ipv6(skb, p, offset, is_quoted);
 	return REASON_ETHERTYPE;
 }
 

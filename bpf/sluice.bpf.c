@@ -11,6 +11,7 @@
 #include "event.h"
 #include "policy.h"
 #include "conntrack.h"
+#include "fragment.h"
 #include "forward.h"
 
 /* A flow's tuple in the direction it was opened. */
@@ -164,6 +165,41 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 	return VERDICT_ALLOW;
 }
 
+/*
+ * An ICMP error belongs to the flow whose packet it quotes, and shares its verdict; the quoted packet must be one that the
+ * receiver of the error sent. VERDICT_NONE: it quotes no flow. The ids are those of the quoted packet's ends.
+ */
+static __always_inline enum verdict judge_error(struct __sk_buff *skb, struct hook *h, struct flow *f,
+						const struct config *c, __u32 source_endpoint, __u32 destination_endpoint)
+{
+	struct packet error = h->packet;
+	enum verdict verdict = VERDICT_NONE;
+	__u32 ethertype = error.family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+
+	if (parse_ip(skb, &h->packet, ethertype, error.l4_offset + sizeof(struct icmp_header), 1) ==
+		    REASON_FORWARDED_STACK &&
+	    h->packet.fragment != FRAGMENT_LATER && same_address(&h->packet.source, &error.destination) &&
+	    (destination_endpoint == ENDPOINT_ANY || same_address(&h->packet.destination, &error.source))) {
+		flow_find(h, f, source_endpoint, destination_endpoint);
+		if (f->value)
+			verdict = judge_known(h, f, c);
+	}
+	h->packet = error;
+	return verdict;
+}
+
+static __always_inline struct flow_value *new_flow_from(enum origin origin)
+{
+	__u32 zero = 0;
+	struct flow_value *v = bpf_map_lookup_elem(&new_flow, &zero);
+
+	if (v) {
+		__builtin_memset(v, 0, sizeof(*v));
+		v->origin = origin;
+	}
+	return v;
+}
+
 /* Reads what every packet needs once, so that it sees one state of all the tables. */
 static __always_inline struct config *begin(struct hook *h)
 {
@@ -190,6 +226,22 @@ static __always_inline int to_stack(struct hook *h)
 {
 	h->reason = REASON_FORWARDED_STACK;
 	return CONTINUE;
+}
+
+/* Parses, and gives a later fragment what its first one taught. */
+static __always_inline enum reason read_packet(struct __sk_buff *skb, struct hook *h, __be16 ethertype,
+					       enum direction direction)
+{
+	enum reason reason = parse_ip(skb, &h->packet, ethertype, ETH_HLEN, 0);
+
+	if (reason == REASON_FORWARDED_STACK && h->packet.fragment == FRAGMENT_LATER)
+		reason = recall_fragment(skb, h, direction);
+	return reason;
+}
+
+static __always_inline int is_fragment_reason(enum reason reason)
+{
+	return reason == REASON_FRAGMENT || reason == REASON_FRAGMENT_TINY || reason == REASON_FRAGMENT_OVERLAP;
 }
 
 static __always_inline int is_own_source(const struct packet *p, const struct endpoint_value *end)
@@ -228,6 +280,13 @@ static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct h
 	return drop(h, REASON_NEIGHBOUR_DISCOVERY);
 }
 
+/* Along the flow's path. */
+static __always_inline int forward(struct __sk_buff *skb, struct hook *h, const struct flow *f,
+				   const struct address_value *to)
+{
+	return f->value->path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
+}
+
 static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
 {
 	struct packet *p = &h->packet;
@@ -249,7 +308,7 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 		return drop(h, REASON_SOURCE_MAC);
 	if (eth.h_proto == bpf_htons(ETH_P_ARP))
 		return answer_arp(skb, h, end);
-	reason = parse_ip(skb, eth.h_proto, p);
+	reason = read_packet(skb, h, eth.h_proto, DIRECTION_EGRESS);
 	if (reason == REASON_FORWARDED_STACK && is_link_message(p))
 		return link_message_from_pod(skb, h, end);
 	/* Before other reasons: listener reports carry an extension header and are no news to anybody. */
@@ -260,22 +319,36 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	if (!is_own_source(p, end))
 		return drop(h, REASON_SOURCE_ADDRESS);
 
+	if (is_ipv4_redirect(p))
+		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
+
 	to = find_address(p->family, &p->destination);
+	if (is_icmp_error(p)) {
+		enum verdict verdict = judge_error(skb, h, &flow, c, to ? to->endpoint_id : 0, end->id);
+
+		if (verdict == VERDICT_DENY)
+			return TC_ACT_SHOT;
+		if (verdict == VERDICT_ALLOW)
+			return forward(skb, h, &flow, to);
+	}
 	flow_find(h, &flow, end->id, to ? to->endpoint_id : 0);
 	if (flow.value) {
 		if (judge_known(h, &flow, c) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
 		flow_seen(h, &flow);
-		return flow.value->path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
 	} else {
-		struct flow_value v = { .origin = ORIGIN_POD };
 		int peer = to && to->ifindex && to->ifindex != skb->ifindex &&
 			   !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
 
-		if (judge_unknown(h, &flow, &v, c, peer) != VERDICT_ALLOW)
+		flow.value = new_flow_from(ORIGIN_POD);
+		if (!flow.value)
+			return drop(h, REASON_INTERNAL);
+		if (judge_unknown(h, &flow, flow.value, c, peer) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
-		return v.path == FLOW_PATH_PEER && to ? forward_peer(skb, h, to) : to_stack(h);
 	}
+	if (p->fragment == FRAGMENT_FIRST)
+		teach_fragment(skb, h, DIRECTION_EGRESS);
+	return forward(skb, h, &flow, to);
 }
 
 static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
@@ -300,9 +373,9 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	/* Only the node itself, and answer_arp, send ARP here: each pod has a wire of its own. */
 	if (ethertype == bpf_htons(ETH_P_ARP))
 		return to_stack(h);
-	reason = parse_ip(skb, ethertype, p);
+	reason = read_packet(skb, h, ethertype, DIRECTION_INGRESS);
 	/* The node's own packets pass even where they cannot be followed. */
-	if (from_host && (reason == REASON_FRAGMENT || reason == REASON_EXTENSION_HEADER || is_link_message(p)))
+	if (from_host && (is_fragment_reason(reason) || reason == REASON_EXTENSION_HEADER || is_link_message(p)))
 		return to_stack(h);
 	if (reason != REASON_FORWARDED_STACK)
 		return drop(h, reason);
@@ -311,6 +384,14 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	/* A local pod's address that did not come in by that pod's interface is a lie. */
 	if (!from_host && from && from->ifindex && from->ifindex != skb->ingress_ifindex)
 		return drop(h, REASON_SOURCE_ADDRESS);
+	if (is_icmp_error(p)) {
+		enum verdict verdict = judge_error(skb, h, &flow, c, end->id, ENDPOINT_ANY);
+
+		if (verdict == VERDICT_DENY)
+			return TC_ACT_SHOT;
+		if (verdict == VERDICT_ALLOW)
+			return to_stack(h);
+	}
 	flow_find(h, &flow, from ? from->endpoint_id : 0, end->id);
 	if (flow.value) {
 		/* What the node itself sends is allowed whatever the entry says (NP-80). */
@@ -318,11 +399,15 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 			return TC_ACT_SHOT;
 		flow_seen(h, &flow);
 	} else {
-		struct flow_value v = { .origin = from_host ? ORIGIN_HOST : ORIGIN_FORWARDED };
+		struct flow_value *v = new_flow_from(from_host ? ORIGIN_HOST : ORIGIN_FORWARDED);
 
-		if (judge_unknown(h, &flow, &v, c, 0) != VERDICT_ALLOW && !from_host)
+		if (!v)
+			return drop(h, REASON_INTERNAL);
+		if (judge_unknown(h, &flow, v, c, 0) != VERDICT_ALLOW && !from_host)
 			return TC_ACT_SHOT;
 	}
+	if (p->fragment == FRAGMENT_FIRST)
+		teach_fragment(skb, h, DIRECTION_INGRESS);
 	return to_stack(h);
 }
 

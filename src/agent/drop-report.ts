@@ -4,6 +4,7 @@
  */
 import type { Snapshot } from '../cluster/snapshot.ts';
 import type { DropEvent } from '../datapath/datapath.ts';
+import { RULE_SET_CLOSED } from '../policy/ids.ts';
 import type { EndpointTable } from '../policy/tables.ts';
 import type { EndpointRecords } from './endpoint-record.ts';
 
@@ -40,26 +41,36 @@ const WITH_PORTS = new Set(['TCP', 'UDP', 'SCTP']);
 
 /** For reasons that need more words than their name. */
 const REASONS: ReadonlyMap<string, string> = new Map([
-  ['closed', 'its policies are not in force yet'],
+  ['closed', 'the pod at that end is not in the desired state, or its policies are not in force yet'],
   ['no_endpoint', 'the interface is not an endpoint (yet)'],
   ['source_address', 'the source address is not an address of the pod that sent it'],
   ['source_mac', 'the hardware address is not that of the pod that sent it'],
   ['malformed', 'the packet cannot be read: truncated, or its lengths contradict one another'],
   ['ethertype', 'neither IPv4, IPv6 nor ARP'],
   ['arp', 'ARP in another name, or for another address than the gateway'],
-  ['fragment', 'fragments are not supported'],
-  ['extension_header', 'IPv6 extension headers are not supported'],
+  ['fragment', 'a later fragment whose first one was not seen, or was denied'],
+  ['fragment_tiny', 'a first fragment without the whole transport header'],
+  ['fragment_overlap', 'a later fragment that would overwrite the first'],
+  ['source_route', 'a source route: the packet would go elsewhere than it says'],
+  ['extension_header', 'too many IPv6 extension headers, or an unknown one'],
   ['v4_mapped', 'IPv4-mapped addresses do not belong on the wire'],
   ['flow_table', 'the flow could not be recorded'],
   ['internal', 'the program failed where it must not'],
 ]);
 
+interface EndpointPolicies {
+  readonly ingress: readonly string[];
+  readonly egress: readonly string[];
+  readonly isClosed: boolean;
+}
+
 export class DropReporter {
   readonly #snapshot: Snapshot;
   readonly #records: EndpointRecords;
-  #endpoints: ReadonlyMap<number, { ingress: readonly string[]; egress: readonly string[] }> = new Map();
+  #endpoints: ReadonlyMap<number, EndpointPolicies> = new Map();
   #podsAt: ReadonlyMap<string, string> = new Map();
-  #podsRevision = -1;
+  /** Revisions of snapshot and records that `#podsAt` is made of. */
+  #podsRevision = '';
 
   constructor(snapshot: Snapshot, records: EndpointRecords) {
     this.#snapshot = snapshot;
@@ -68,9 +79,13 @@ export class DropReporter {
 
   /** The policies of these tables explain from now on. */
   setTables(table: EndpointTable): void {
-    const endpoints = new Map<number, { ingress: readonly string[]; egress: readonly string[] }>();
+    const endpoints = new Map<number, EndpointPolicies>();
     table.id.forEach((id, i) =>
-      endpoints.set(id, { ingress: table.ingressPolicies[i] ?? [], egress: table.egressPolicies[i] ?? [] }),
+      endpoints.set(id, {
+        ingress: table.ingressPolicies[i] ?? [],
+        egress: table.egressPolicies[i] ?? [],
+        isClosed: table.ingress[i] === RULE_SET_CLOSED && table.egress[i] === RULE_SET_CLOSED,
+      }),
     );
     this.#endpoints = endpoints;
   }
@@ -78,6 +93,11 @@ export class DropReporter {
   /** `namespace/name` of the policies that isolate the endpoint. */
   policies(endpointId: number, direction: 'egress' | 'ingress'): readonly string[] {
     return this.#endpoints.get(endpointId)?.[direction] ?? [];
+  }
+
+  /** Nothing passes: no tables speak of the endpoint, or its pod is not in the desired state. */
+  isClosed(endpointId: number): boolean {
+    return this.#endpoints.get(endpointId)?.isClosed ?? true;
   }
 
   report(event: DropEvent, wallMs: number): DropReport {
@@ -105,7 +125,8 @@ export class DropReporter {
   }
 
   #podAt(address: string): string | undefined {
-    if (this.#podsRevision !== this.#snapshot.revision) {
+    const revision = `${this.#snapshot.revision} ${this.#records.revision}`;
+    if (this.#podsRevision !== revision) {
       const pods = new Map<string, string>();
       for (const [key, pod] of this.#snapshot.pods) {
         if (!pod.terminal && !pod.hostNetwork) for (const ip of pod.podIPs) pods.set(ip, key);
@@ -114,7 +135,7 @@ export class DropReporter {
         for (const ip of addresses) pods.set(ip, `${namespace}/${pod}`);
       }
       this.#podsAt = pods;
-      this.#podsRevision = this.#snapshot.revision;
+      this.#podsRevision = revision;
     }
     return this.#podsAt.get(address);
   }

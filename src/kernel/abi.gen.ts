@@ -6,7 +6,7 @@ import { getBytes, getNumbers, inRange, putBytes, putNumbers, unsigned64 } from 
 import { type MapSpec, MapType } from './bpf-map-spec.ts';
 
 /** Equal to the hash of the object these layouts were made from; the loader refuses any other object. */
-export const ABI_HASH = 'a32b51962db86329';
+export const ABI_HASH = '14cff0b30e69749f';
 
 /** enum address_flag. */
 export const AddressFlag = {
@@ -46,6 +46,14 @@ export const Family = {
 
 export type Family = (typeof Family)[keyof typeof Family];
 
+/** enum flow_flag. */
+export const FlowFlag = {
+  FLOW_ANSWERED: 1,
+  FLOW_CHARGED: 2,
+} as const;
+
+export type FlowFlag = (typeof FlowFlag)[keyof typeof FlowFlag];
+
 /** enum flow_path. */
 export const FlowPath = {
   STACK: 0,
@@ -62,6 +70,12 @@ export const Limit = {
   LIMIT_ROWS: 1048576,
   LIMIT_FLOWS_NEW: 65536,
   LIMIT_FLOWS_LIVE: 262144,
+  LIMIT_FRAGMENTS: 8192,
+  LIMIT_ENDPOINT_FLOWS: 32768,
+  EXTENSION_HEADERS_MAX: 6,
+  IPV4_OPTIONS_MAX: 40,
+  USAGE_SLOTS: 16,
+  FRAGMENT_TIMEOUT_MS: 30000,
   LIMIT_PORT_CLASSES: 65536,
   PORT_CLASSES_PER_BLOCK: 256,
   PORT_CLASSES_PER_CELL: 4,
@@ -134,7 +148,10 @@ export const Reason = {
   V4_MAPPED: 15,
   FLOW_TABLE: 16,
   INTERNAL: 17,
-  COUNT: 18,
+  FRAGMENT_TINY: 18,
+  FRAGMENT_OVERLAP: 19,
+  SOURCE_ROUTE: 20,
+  COUNT: 21,
 } as const;
 
 export type Reason = (typeof Reason)[keyof typeof Reason];
@@ -549,7 +566,7 @@ export interface FlowValue {
   readonly openerTcp: number;
   /** bits of enum tcp_flag, from the responder */
   readonly responderTcp: number;
-  /** reserved */
+  /** bits of enum flow_flag */
   readonly flags: number;
   /** id of the local endpoint that opened it; 0: none */
   readonly openerEndpoint: number;
@@ -613,6 +630,89 @@ export function decodeFlowValue(view: DataView, offset: number): FlowValue {
     translatedPort: view.getUint16(offset + 46, false),
     originalAddress: getBytes(view, offset + 48, 16),
     translatedAddress: getBytes(view, offset + 64, 16),
+  };
+}
+
+/** struct fragment_key. */
+export interface FragmentKey {
+  readonly ifindex: number;
+  /** IPv4: 16 bits, IPv6: 32 bits; as on the wire */
+  readonly identification: number;
+  /** 16 bytes */
+  readonly source: Uint8Array;
+  /** 16 bytes */
+  readonly destination: Uint8Array;
+  readonly family: number;
+  /** IPv6: what the fragment header says comes next */
+  readonly protocol: number;
+  /** enum direction */
+  readonly direction: number;
+}
+
+export const FRAGMENT_KEY_SIZE = 44;
+
+export function encodeFragmentKey(view: DataView, offset: number, value: FragmentKey): void {
+  view.setUint32(offset, inRange('fragment_key.ifindex', value.ifindex, 0, 4294967295), true);
+  view.setUint32(offset + 4, inRange('fragment_key.identification', value.identification, 0, 4294967295), true);
+  putBytes(view, offset + 8, 16, 'fragment_key.source', value.source);
+  putBytes(view, offset + 24, 16, 'fragment_key.destination', value.destination);
+  view.setUint8(offset + 40, inRange('fragment_key.family', value.family, 0, 255));
+  view.setUint8(offset + 41, inRange('fragment_key.protocol', value.protocol, 0, 255));
+  view.setUint8(offset + 42, inRange('fragment_key.direction', value.direction, 0, 255));
+  putBytes(view, offset + 43, 1, 'fragment_key.pad');
+}
+
+export function decodeFragmentKey(view: DataView, offset: number): FragmentKey {
+  return {
+    ifindex: view.getUint32(offset, true),
+    identification: view.getUint32(offset + 4, true),
+    source: getBytes(view, offset + 8, 16),
+    destination: getBytes(view, offset + 24, 16),
+    family: view.getUint8(offset + 40),
+    protocol: view.getUint8(offset + 41),
+    direction: view.getUint8(offset + 42),
+  };
+}
+
+/** struct fragment_value. */
+export interface FragmentValue {
+  /** CLOCK_MONOTONIC */
+  readonly seenNs: bigint;
+  /** bytes of the packet's payload that the first fragment holds */
+  readonly firstEnd: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** of the transport header */
+  readonly protocol: number;
+  readonly tcpFlags: number;
+  readonly icmpType: number;
+  readonly icmpCode: number;
+}
+
+export const FRAGMENT_VALUE_SIZE = 24;
+
+export function encodeFragmentValue(view: DataView, offset: number, value: FragmentValue): void {
+  view.setBigUint64(offset, unsigned64('fragment_value.seen_ns', value.seenNs), true);
+  view.setUint32(offset + 8, inRange('fragment_value.first_end', value.firstEnd, 0, 4294967295), true);
+  view.setUint16(offset + 12, inRange('fragment_value.source_port', value.sourcePort, 0, 65535), false);
+  view.setUint16(offset + 14, inRange('fragment_value.destination_port', value.destinationPort, 0, 65535), false);
+  view.setUint8(offset + 16, inRange('fragment_value.protocol', value.protocol, 0, 255));
+  view.setUint8(offset + 17, inRange('fragment_value.tcp_flags', value.tcpFlags, 0, 255));
+  view.setUint8(offset + 18, inRange('fragment_value.icmp_type', value.icmpType, 0, 255));
+  view.setUint8(offset + 19, inRange('fragment_value.icmp_code', value.icmpCode, 0, 255));
+  putBytes(view, offset + 20, 4, 'fragment_value.pad');
+}
+
+export function decodeFragmentValue(view: DataView, offset: number): FragmentValue {
+  return {
+    seenNs: view.getBigUint64(offset, true),
+    firstEnd: view.getUint32(offset + 8, true),
+    sourcePort: view.getUint16(offset + 12, false),
+    destinationPort: view.getUint16(offset + 14, false),
+    protocol: view.getUint8(offset + 16),
+    tcpFlags: view.getUint8(offset + 17),
+    icmpType: view.getUint8(offset + 18),
+    icmpCode: view.getUint8(offset + 19),
   };
 }
 
@@ -731,17 +831,58 @@ export function decodeRowValue(view: DataView, offset: number): RowValue {
   };
 }
 
+/** struct usage_value. */
+export interface UsageValue {
+  /** number of the part since the machine's start; 16 elements */
+  readonly tcpPart: readonly number[];
+  /** 16 elements */
+  readonly tcpFlows: readonly number[];
+  /** 16 elements */
+  readonly otherPart: readonly number[];
+  /** 16 elements */
+  readonly otherFlows: readonly number[];
+}
+
+export const USAGE_VALUE_SIZE = 256;
+
+export function encodeUsageValue(view: DataView, offset: number, value: UsageValue): void {
+  putNumbers(offset, 4, 16, 'usage_value.tcp_part', value.tcpPart, (position, element) =>
+    view.setUint32(position, inRange('usage_value.tcp_part', element, 0, 4294967295), true),
+  );
+  putNumbers(offset + 64, 4, 16, 'usage_value.tcp_flows', value.tcpFlows, (position, element) =>
+    view.setUint32(position, inRange('usage_value.tcp_flows', element, 0, 4294967295), true),
+  );
+  putNumbers(offset + 128, 4, 16, 'usage_value.other_part', value.otherPart, (position, element) =>
+    view.setUint32(position, inRange('usage_value.other_part', element, 0, 4294967295), true),
+  );
+  putNumbers(offset + 192, 4, 16, 'usage_value.other_flows', value.otherFlows, (position, element) =>
+    view.setUint32(position, inRange('usage_value.other_flows', element, 0, 4294967295), true),
+  );
+}
+
+export function decodeUsageValue(view: DataView, offset: number): UsageValue {
+  return {
+    tcpPart: getNumbers(offset, 4, 16, (position) => view.getUint32(position, true)),
+    tcpFlows: getNumbers(offset + 64, 4, 16, (position) => view.getUint32(position, true)),
+    otherPart: getNumbers(offset + 128, 4, 16, (position) => view.getUint32(position, true)),
+    otherFlows: getNumbers(offset + 192, 4, 16, (position) => view.getUint32(position, true)),
+  };
+}
+
 /** Every map of the object, by its name in camel case. */
 export const MAPS: Readonly<
   Record<
     | 'addresses'
     | 'config'
     | 'counters'
+    | 'endpointUsage'
     | 'endpoints'
     | 'eventLimit'
     | 'events'
     | 'flowsLive'
     | 'flowsNew'
+    | 'fragments'
+    | 'newFlow'
     | 'ports'
     | 'prefixes'
     | 'rows',
@@ -775,11 +916,22 @@ export const MAPS: Readonly<
     type: MapType.PERCPU_ARRAY,
     keySize: 4,
     valueSize: 16,
-    maxEntries: 36,
+    maxEntries: 42,
     flags: 0,
     key: '__u32',
     value: 'counter_value',
     layoutHash: '8cf32104',
+  },
+  endpointUsage: {
+    name: 'endpoint_usage',
+    type: MapType.LRU_HASH,
+    keySize: 4,
+    valueSize: 256,
+    maxEntries: 4096,
+    flags: 0,
+    key: '__u32',
+    value: 'usage_value',
+    layoutHash: '833c1b33',
   },
   endpoints: {
     name: 'endpoints',
@@ -835,6 +987,28 @@ export const MAPS: Readonly<
     key: 'flow_key',
     value: 'flow_value',
     layoutHash: '76a82dfd',
+  },
+  fragments: {
+    name: 'fragments',
+    type: MapType.LRU_HASH,
+    keySize: 44,
+    valueSize: 24,
+    maxEntries: 8192,
+    flags: 0,
+    key: 'fragment_key',
+    value: 'fragment_value',
+    layoutHash: '6d56b2d3',
+  },
+  newFlow: {
+    name: 'new_flow',
+    type: MapType.PERCPU_ARRAY,
+    keySize: 4,
+    valueSize: 96,
+    maxEntries: 1,
+    flags: 0,
+    key: '__u32',
+    value: 'flow_value',
+    layoutHash: 'ec26ccbe',
   },
   ports: {
     name: 'ports',

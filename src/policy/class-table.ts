@@ -35,6 +35,11 @@ export class ClassTable {
     this.#table = new ContentTable({ first: PEER_CLASS_FIRST, end: PEER_CLASS_NONE, reserved });
   }
 
+  /** Retired ones included. */
+  get size(): number {
+    return this.#table.size;
+  }
+
   get(id: number): PeerClass | undefined {
     return this.#table.get(id);
   }

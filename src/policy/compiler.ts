@@ -58,6 +58,16 @@ export interface RetiredIds {
   readonly portClasses: readonly number[];
 }
 
+/** How much the compiler keeps, for metrics. Numbers of ids count retired ones until they are released. */
+export interface CompilerSizes {
+  readonly podGroups: number;
+  readonly peerTerms: number;
+  readonly termSets: number;
+  readonly ruleSets: number;
+  readonly peerClasses: number;
+  readonly portClasses: number;
+}
+
 export interface CompileResult {
   readonly tables: VerdictTables;
   /** When one is of kind `limit` the tables must not be applied. */
@@ -160,6 +170,17 @@ export class Compiler {
     this.#ruleSets.releaseIds(retired.ruleSets, retired.revision);
     this.#classes.releaseIds(retired.peerClasses, retired.revision);
     this.#ports.releaseIds(retired.portClasses, retired.revision);
+  }
+
+  sizes(): CompilerSizes {
+    return {
+      podGroups: this.#groups.size,
+      peerTerms: this.#terms.size,
+      termSets: this.#sets.size,
+      ruleSets: this.#ruleSets.size,
+      peerClasses: this.#classes.size,
+      portClasses: this.#ports.size,
+    };
   }
 
   /** Undefined when the id was never given out, or was released. The same holds for the other two. */

@@ -123,12 +123,10 @@ export class Endpoints {
 
   table(): EndpointTable {
     const records = [...this.values()].sort((a, b) => a.id - b.id);
-    const idOf = (record: EndpointRecord, ruleSet: RuleSet | undefined): number =>
-      record.pod === undefined ? RULE_SET_CLOSED : (ruleSet?.id ?? RULE_SET_OPEN);
     return {
       id: Uint32Array.from(records, ({ id }) => id),
-      ingress: Uint32Array.from(records, (record) => idOf(record, record.ingress)),
-      egress: Uint32Array.from(records, (record) => idOf(record, record.egress)),
+      ingress: Uint32Array.from(records, (record) => ruleSetId(record, record.ingress)),
+      egress: Uint32Array.from(records, (record) => ruleSetId(record, record.egress)),
       ingressPolicies: records.map(({ ingressPolicies }) => ingressPolicies.map(({ key }) => key)),
       egressPolicies: records.map(({ egressPolicies }) => egressPolicies.map(({ key }) => key)),
     };
@@ -165,6 +163,10 @@ export class Endpoints {
     takeFrom(this.#byPod, podKeyOf(record.endpoint), record);
     takeFrom(this.#byNamespace, record.endpoint.namespace, record);
   }
+}
+
+function ruleSetId(record: EndpointRecord, ruleSet: RuleSet | undefined): number {
+  return record.pod === undefined ? RULE_SET_CLOSED : (ruleSet?.id ?? RULE_SET_OPEN);
 }
 
 function podKeyOf(endpoint: LocalEndpoint): string {

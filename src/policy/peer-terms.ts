@@ -51,8 +51,8 @@ export class PeerTerms {
   readonly everyoneNames: Map<string, number> = new Map();
   #nextId = 1;
 
-  get(text: string): PeerTerm | undefined {
-    return this.#byText.get(text);
+  get size(): number {
+    return this.#byText.size;
   }
 
   values(): IterableIterator<PeerTerm> {

@@ -45,6 +45,10 @@ export class PodGroups {
     this.#spaces = new SpaceTable(terms);
   }
 
+  get size(): number {
+    return this.#spaces.values().reduce((sum, space) => sum + space.groups.size, 0);
+  }
+
   /** Undefined labels: the Namespace object is not known (NP-28). */
   setNamespace(name: string, labels: Labels | undefined): void {
     this.#spaces.setLabels(name, labels);

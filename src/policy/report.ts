@@ -101,12 +101,12 @@ function* contestedAddresses(records: Iterable<AddressRecord>): Generator<Compil
 }
 
 function* unreadableTexts({ unreadable, policies }: Findings): Generator<CompileProblem> {
-  const report = (object: string, text: string): CompileProblem => ({
-    kind: 'unreadable',
-    object,
-    text,
-    message: `${object}: ${JSON.stringify(text)} is not an address or prefix; left out`,
-  });
-  for (const [object, texts] of unreadable) for (const text of texts) yield report(object, text);
-  for (const policy of policies) for (const text of policy.unreadable) yield report(`policy ${policy.key}`, text);
+  for (const [object, texts] of unreadable) for (const text of texts) yield unreadableText(object, text);
+  for (const policy of policies)
+    for (const text of policy.unreadable) yield unreadableText(`policy ${policy.key}`, text);
+}
+
+function unreadableText(object: string, text: string): CompileProblem {
+  const message = `${object}: ${JSON.stringify(text)} is not an address or prefix; left out`;
+  return { kind: 'unreadable', object, text, message };
 }

@@ -60,6 +60,11 @@ export class RuleSets {
     this.#table = new ContentTable({ first: RULE_SET_FIRST, end: RULE_SET_END, reserved });
   }
 
+  /** Retired ones included. */
+  get size(): number {
+    return this.#table.size;
+  }
+
   get(id: number): RuleSet | undefined {
     return this.#table.get(id);
   }

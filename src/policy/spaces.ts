@@ -33,7 +33,7 @@ export class SpaceTable {
     return space;
   }
 
-  values(): IterableIterator<Space> {
+  values(): MapIterator<Space> {
     return this.#byName.values();
   }
 

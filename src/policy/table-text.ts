@@ -6,6 +6,7 @@ import {
   ADDRESS_KEY_BYTES,
   ADDRESS_OWN_NODE,
   PEER_CLASS_DEFAULT,
+  PEER_CLASS_NONE,
   PORT_CLASSES_PER_BLOCK,
   PREFIX_KEY_BYTES,
   ROW_BYTES,
@@ -34,14 +35,16 @@ export function formatTables(tables: VerdictTables, glossary: TableGlossary): st
   return `${sections.map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`)].join('\n')).join('\n')}\n`;
 }
 
+function byPolicies(policies: readonly string[] | undefined): string {
+  return policies === undefined || policies.length === 0 ? '' : ` (${policies.join(', ')})`;
+}
+
 function formatEndpoints({ endpoints }: VerdictTables): string[] {
-  const by = (policies: readonly string[] | undefined): string =>
-    policies === undefined || policies.length === 0 ? '' : ` (${policies.join(', ')})`;
   return Array.from(
     endpoints.id,
     (id, i) =>
-      `${id}: ingress ${endpoints.ingress[i]}${by(endpoints.ingressPolicies[i])}` +
-      `, egress ${endpoints.egress[i]}${by(endpoints.egressPolicies[i])}`,
+      `${id}: ingress ${endpoints.ingress[i]}${byPolicies(endpoints.ingressPolicies[i])}` +
+      `, egress ${endpoints.egress[i]}${byPolicies(endpoints.egressPolicies[i])}`,
   );
 }
 
@@ -57,15 +60,18 @@ function formatRuleSets({ endpoints }: VerdictTables, glossary: TableGlossary): 
 }
 
 function formatPeerClasses({ addresses, prefixes }: VerdictTables, glossary: TableGlossary): string[] {
-  const ids = [...new Set([...addresses.classes, ...prefixes.classes])].sort((a, b) => a - b);
-  return ids.map((id) => {
-    const description = glossary.describePeerClass(id);
-    if (description === undefined) return `${id}: ?`;
-    if (description.kind !== 'terms') return `${id}: ${description.kind}`;
-    const { terms, namedPorts } = description;
-    const parts = [...(terms.length === 0 ? ['no term'] : terms), ...(namedPorts === '' ? [] : [namedPorts])];
-    return `${id}: ${parts.join('; ')}`;
-  });
+  const ids = new Set([...addresses.classes, ...prefixes.classes]);
+  ids.delete(PEER_CLASS_NONE);
+  return [...ids]
+    .sort((a, b) => a - b)
+    .map((id) => {
+      const description = glossary.describePeerClass(id);
+      if (description === undefined) return `${id}: ?`;
+      if (description.kind !== 'terms') return `${id}: ${description.kind}`;
+      const { terms, namedPorts } = description;
+      const parts = [...(terms.length === 0 ? ['no term'] : terms), ...(namedPorts === '' ? [] : [namedPorts])];
+      return `${id}: ${parts.join('; ')}`;
+    });
 }
 
 function formatPorts({ ports }: VerdictTables): string[] {
@@ -79,7 +85,8 @@ function formatAddresses({ addresses }: VerdictTables): string[] {
   return Array.from(addresses.classes, (classId, i) => {
     const key = addresses.keys.subarray(i * ADDRESS_KEY_BYTES, (i + 1) * ADDRESS_KEY_BYTES);
     const own = (addresses.flags[i]! & ADDRESS_OWN_NODE) === 0 ? '' : ' (own node)';
-    return `${formatAddressBytes(key)}: ${classId}${own}`;
+    const peerClass = classId === PEER_CLASS_NONE ? 'by prefix' : `${classId}`;
+    return `${formatAddressBytes(key)}: ${peerClass}${own}`;
   });
 }
 

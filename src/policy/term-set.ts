@@ -23,6 +23,10 @@ export class TermSets {
     this.#byKey.set('', this.empty);
   }
 
+  get size(): number {
+    return this.#byKey.size;
+  }
+
   /** The set of these terms, in any order, without duplicates. The caller counts itself with `acquire` if it keeps it. */
   intern(terms: PeerTerm[]): TermSet {
     if (terms.length === 0) return this.empty;

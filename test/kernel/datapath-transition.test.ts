@@ -141,6 +141,6 @@ test('between any two writes a packet meets its old or its new verdict, before t
         before = world;
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
 });

@@ -17,7 +17,7 @@ import { type Direction, TableReader } from '../../src/policy/simulate.ts';
 import type { VerdictTables } from '../../src/policy/tables.ts';
 import { type FlowSeed, flowOf, flowSeedArb, flowSpace, LOCAL_NODE, scenarioArb } from '../support/generators.ts';
 
-const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 300);
+const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 500);
 const FLOWS = 100;
 /** Clusters a run looks at: the beginning, and after this many further stretches of changes. */
 const STRETCHES = 2;

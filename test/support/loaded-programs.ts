@@ -17,6 +17,7 @@ const SMALL = {
   flows_new: { maxEntries: 1024 },
   flows_live: { maxEntries: 1024 },
   event_limit: { maxEntries: 1024 },
+  fragments: { maxEntries: 1024 },
 } as const;
 
 export interface TestPod {
@@ -47,7 +48,7 @@ export class LoadedPrograms implements Disposable {
   readonly #cells = new Map<number, Uint8Array>();
   #generation = 1;
 
-  constructor(constants: Readonly<Record<string, bigint>> = {}) {
+  constructor(constants: Readonly<Record<string, bigint | number>> = {}) {
     this.netns = makeNetns('prog');
     this.object = BpfObject.load({ source: OBJECT, name: 'sluice', abiHash: abi.ABI_HASH, maps: SMALL, constants });
     const index = (name: string): number => {
@@ -173,7 +174,17 @@ export class LoadedPrograms implements Disposable {
 
   /** Back to empty tables; counters go on counting. Cheaper than loading anew. */
   reset(): void {
-    for (const name of ['endpoints', 'addresses', 'prefixes', 'rows', 'flows_new', 'flows_live', 'event_limit']) {
+    for (const name of [
+      'endpoints',
+      'addresses',
+      'prefixes',
+      'rows',
+      'flows_new',
+      'flows_live',
+      'event_limit',
+      'fragments',
+      'endpoint_usage',
+    ]) {
       const map = this.object.map(name);
       for (const { key } of map.entries()) map.delete(key);
     }

@@ -12,6 +12,10 @@ export interface FrameFields {
   readonly hopLimit?: number;
   /** IPv4 flags and fragment offset as on the wire. */
   readonly fragment?: number;
+  /** IPv4, of the whole packet. */
+  readonly identification?: number;
+  /** IPv4, a multiple of four bytes. */
+  readonly options?: Uint8Array;
   /** Overrides of the length fields, to lie. */
   readonly totalLength?: number;
 }
@@ -51,9 +55,12 @@ export function frame(fields: FrameFields): Uint8Array {
     throw new Error(`no packet from ${fields.source} to ${fields.destination}`);
   }
   if (source.family === 4) {
-    const ip = Buffer.alloc(20);
-    ip[0] = 0x45;
-    ip.writeUInt16BE(fields.totalLength ?? 20 + fields.payload.length, 2);
+    const options = fields.options ?? new Uint8Array(0);
+    const ip = Buffer.alloc(20 + options.length);
+    ip[0] = 0x40 | (ip.length / 4);
+    ip.set(options, 20);
+    ip.writeUInt16BE(fields.totalLength ?? ip.length + fields.payload.length, 2);
+    ip.writeUInt16BE(fields.identification ?? 0, 4);
     ip.writeUInt16BE(fields.fragment ?? 0, 6);
     ip[8] = fields.hopLimit ?? 64;
     ip[9] = fields.protocol;
@@ -116,4 +123,32 @@ export function arp(
   out.set(macBytes(targetMac), 18);
   out.set(parseAddress(target)?.bytes ?? [], 24);
   return new Uint8Array(out);
+}
+
+/** The IP packet inside a frame. */
+export function ipPacket(frameBytes: Uint8Array): Uint8Array {
+  return frameBytes.subarray(14);
+}
+
+/** An IPv6 fragment header and what follows. offset in bytes, a multiple of 8. */
+export function fragmentHeader(next: number, offset: number, more: boolean, id: number, rest: Uint8Array): Uint8Array {
+  const head = Buffer.alloc(8);
+  head[0] = next;
+  head.writeUInt16BE(offset | (more ? 1 : 0), 2);
+  head.writeUInt32BE(id, 4);
+  return concat(head, rest);
+}
+
+/** An IPv6 extension header of 8 x (units + 1) bytes: hop-by-hop, routing or destination options. */
+export function extensionHeader(
+  next: number,
+  units: number,
+  rest: Uint8Array,
+  bytes: readonly number[] = [],
+): Uint8Array {
+  const head = Buffer.alloc(8 * (units + 1));
+  head[0] = next;
+  head[1] = units;
+  head.set(bytes, 2);
+  return concat(head, rest);
 }

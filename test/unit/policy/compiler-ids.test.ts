@@ -19,6 +19,9 @@ import {
 const ingress = (name: string, number: number): ReturnType<typeof set.policy> =>
   set.policy(makePolicy(name, { ingress: [rule([pods({ app: 'peer' })], [port(number)])] }));
 
+const forOther = (number: number): ReturnType<typeof set.policy> =>
+  set.policy(makePolicy('x', { subject: selector({ app: 'other' }), ingress: [rule([], [port(number)])] }));
+
 describe('ids', () => {
   test('start behind the ids that the kernel still uses, which are released like retired ones', () => {
     const reserved = { ruleSets: [2, 3], peerClasses: [3], portClasses: [3, 4] };
@@ -72,8 +75,6 @@ describe('ids', () => {
 
   test('the row of a rule set that stays keeps the bits of port classes that are retired', () => {
     const other = makePod('other', { nodeName: NODE });
-    const forOther = (number: number): ReturnType<typeof set.policy> =>
-      set.policy(makePolicy('x', { subject: selector({ app: 'other' }), ingress: [rule([], [port(number)])] }));
     const range = set.policy(
       makePolicy('in', { subject: selector({ app: 'web' }), ingress: [rule([], [port(8000, 'TCP', 8999)])] }),
     );

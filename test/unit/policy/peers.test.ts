@@ -93,6 +93,18 @@ describe('pods', () => {
     expect(scenario.change(set.namespace(makeNamespace('a'))).allows('ingress', PEER)).toBe(false);
   });
 
+  test('NP-26: a pod that loses its labels, to what no term matches or another pod has, loses what they allowed', () => {
+    const scenario = webScenario(
+      from(pods({ app: 'peer' })),
+      set.pod(makePod('peer', { ip: PEER })),
+      set.pod(makePod('bare', { ip: '10.2.0.10', labels: {} })),
+    );
+    expect(scenario.change(set.pod(makePod('peer', { ip: PEER, labels: {} }))).allows('ingress', PEER)).toBe(false);
+    expect(scenario.change(set.pod(makePod('peer', { ip: PEER }))).allows('ingress', PEER)).toBe(true);
+    const other = makePod('peer', { ip: PEER, labels: { app: 'other' } });
+    expect(scenario.change(set.pod(other)).allows('ingress', PEER)).toBe(false);
+  });
+
   test('NP-23: NotIn matches a pod without the label', () => {
     const scenario = webScenario(
       from(pods({}, requirement('tier', 'NotIn', 'db'))),

@@ -165,6 +165,13 @@ describe('named ports on egress', () => {
     expect(allowed(egress(rule([], [port('sql')])))).toEqual(['10.2.0.1:5432', '10.2.0.2:3306', '10.2.0.4:5432']);
   });
 
+  test('without peers: a pod that comes later with a number of its own', () => {
+    const scenario = egress(rule([], [port('sql')]));
+    scenario.change(set.pod(makePod('late', { ip: '10.2.0.5', namedPorts: [namedPort('sql', 7777)] })));
+    expect(scenario.allows('egress', '10.2.0.5', 7777)).toBe(true);
+    expect(scenario.allows('egress', '10.2.0.5', 5432) || scenario.allows('egress', '10.2.0.1', 7777)).toBe(false);
+  });
+
   test('NP-48: a block with a named port matches nothing, pods in it included', () => {
     expect(allowed(egress(rule([block('0.0.0.0/0')], [port('sql')])))).toEqual([]);
   });

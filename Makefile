@@ -33,7 +33,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
 
 demo: deps bpf launcher ## two nodes, real pods and policies in namespaces of their own; every pair probed (under 60 s)
-	$(Q)$(NODE) test/demo/demo.ts
+	$(Q)$(NODE) demo/demo.ts
 
 test: deps bpf launcher check ## all checks, then all tests, those that need root included
 	$(Q)$(BIN)/vitest run $(TEST)

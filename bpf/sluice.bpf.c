@@ -81,12 +81,8 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 			v->egress_verdict =
 				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, &e->responder));
 		v->egress_epoch = h->generation;
-		if (v->egress_verdict != VERDICT_ALLOW) {
-			/* A tombstone is not judged with every packet: the other end's turn comes with the next generation. */
-			if (v->ingress_epoch)
-				v->ingress_epoch = h->generation;
+		if (v->egress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
-		}
 	}
 	if (responder && responder->ifindex) {
 		v->responder_endpoint = responder->endpoint_id;
@@ -104,37 +100,34 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 	return VERDICT_ALLOW;
 }
 
+/*
+ * Judged under other tables, or denied: a pod's start comes in force without a new generation and may allow what was
+ * denied, so a denial is never remembered.
+ */
 static __always_inline int is_stale(const struct hook *h, const struct flow_value *v)
 {
 	return (v->egress_epoch && v->egress_epoch != h->generation) ||
-	       (v->ingress_epoch && v->ingress_epoch != h->generation);
+	       (v->ingress_epoch && v->ingress_epoch != h->generation) || v->egress_verdict == VERDICT_DENY ||
+	       v->ingress_verdict == VERDICT_DENY;
 }
 
-/* The verdict of a flow that has an entry; judged anew, in its original direction, when the tables have changed. */
+/* The verdict of a flow that has an entry; judged anew, in its original direction, when it is stale. */
 static __always_inline enum verdict judge_known(struct hook *h, struct flow *f, const struct config *c)
 {
-	struct flow_value *v = f->value;
 	struct ends e;
 
-	if (is_stale(h, v)) {
-		ends_of(&e, &h->packet, f->is_reply);
-		return judge_flow(h, &e, v, c->flags);
-	}
-	if (v->egress_verdict == VERDICT_DENY || v->ingress_verdict == VERDICT_DENY) {
-		h->reason = REASON_POLICY;
-		h->direction = v->egress_verdict == VERDICT_DENY ? DIRECTION_EGRESS : DIRECTION_INGRESS;
-		h->endpoint_id = v->egress_verdict == VERDICT_DENY ? v->opener_endpoint : v->responder_endpoint;
-		return VERDICT_DENY;
-	}
-	return VERDICT_ALLOW;
+	if (!is_stale(h, f->value))
+		return VERDICT_ALLOW;
+	ends_of(&e, &h->packet, f->is_reply);
+	return judge_flow(h, &e, f->value, c->flags);
 }
 
 /*
  * The verdict of a packet without an entry; an allowed one is recorded where its kind may open a flow. v: zeroed but for
- * origin. Sets v->path where `peer` allows it and the flow is seen from its first packet.
+ * origin. own: the endpoint of the hook; it must be one of the judged ends, whatever the addresses say. Sets v->path where `peer` allows it and the flow is seen from its first packet.
  */
 static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f, struct flow_value *v,
-						  const struct config *c, int peer)
+						  const struct config *c, __u32 own, int peer)
 {
 	const struct packet *p = &h->packet;
 	__u8 direction = h->direction;
@@ -157,6 +150,8 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 		if (judge_flow(h, &e, v, c->flags) != VERDICT_ALLOW)
 			return VERDICT_DENY;
 	}
+	if (v->opener_endpoint != own && v->responder_endpoint != own)
+		return closed(h, own, direction);
 	v->path = peer && is_opening(p) && v->responder_endpoint ? FLOW_PATH_PEER : FLOW_PATH_STACK;
 	if (may_open(p) && flow_open(h, f, v, source_opened)) {
 		h->reason = REASON_FLOW_TABLE;
@@ -343,7 +338,7 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 		flow.value = new_flow_from(ORIGIN_POD);
 		if (!flow.value)
 			return drop(h, REASON_INTERNAL);
-		if (judge_unknown(h, &flow, flow.value, c, peer) != VERDICT_ALLOW)
+		if (judge_unknown(h, &flow, flow.value, c, end->id, peer) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
 	}
 	if (p->fragment == FRAGMENT_FIRST)
@@ -403,7 +398,7 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 
 		if (!v)
 			return drop(h, REASON_INTERNAL);
-		if (judge_unknown(h, &flow, v, c, 0) != VERDICT_ALLOW && !from_host)
+		if (judge_unknown(h, &flow, v, c, end->id, 0) != VERDICT_ALLOW && !from_host)
 			return TC_ACT_SHOT;
 	}
 	if (p->fragment == FRAGMENT_FIRST)

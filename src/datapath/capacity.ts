@@ -30,8 +30,8 @@ export interface ClosedDirection {
 const NAMED_MAX = 8;
 
 /**
- * Tables that do not fit beside those in force. The last state stays, except that what they newly isolate is closed: a
- * pod that a policy selects is never open for want of memory.
+ * Tables that do not fit beside those in force. The last state stays, except for what needs no room, and that what they
+ * newly isolate is closed: a pod that a policy selects is never open for want of memory.
  */
 export class TableCapacityError extends CapacityError {
   readonly closed: readonly ClosedDirection[];

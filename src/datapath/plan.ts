@@ -114,7 +114,7 @@ export function planTransition(image: KernelImage, next: VerdictTables, limits: 
   };
 }
 
-export type SidesOf = <T>(before: T, after: T) => Sides<T>;
+type SidesOf = <T>(before: T, after: T) => Sides<T>;
 
 /** The address matched nothing but terms that mean every peer, so that whatever it gets, nothing is taken from it. */
 function isNewcomer(image: KernelImage): (change: AddressChange) => boolean {
@@ -133,7 +133,8 @@ function ruleSetsOf(endpoints: readonly RuleSets[]): IdSet {
   return ids;
 }
 
-function classesOf(
+/** That something in force has, and the fixed ones. */
+export function classesOf(
   { addresses, prefixes }: Pick<VerdictTables, 'addresses' | 'prefixes'>,
   own: KernelImage['ownAddresses'],
 ): IdSet {
@@ -142,10 +143,7 @@ function classesOf(
   return ids.addAll(addresses.classes).addAll(prefixes.classes);
 }
 
-export function endpointsAfter(
-  image: KernelImage,
-  changes: readonly EndpointChange[],
-): ReadonlyMap<number, ImageEndpoint> {
+function endpointsAfter(image: KernelImage, changes: readonly EndpointChange[]): ReadonlyMap<number, ImageEndpoint> {
   const after = new Map(image.endpoints);
   for (const { endpoint, after: ruleSets } of changes) {
     after.set(endpoint.wiring.id, { ...endpoint, ruleSets, isFresh: false });
@@ -188,7 +186,7 @@ function addressWrite(
   };
 }
 
-export function endpointWrite({ endpoint, after }: EndpointChange, sides: SidesOf): TableWrite {
+function endpointWrite({ endpoint, after }: EndpointChange, sides: SidesOf): TableWrite {
   const { wiring, ruleSets } = endpoint;
   return { table: 'endpoints', ifindex: wiring.ifindex, value: endpointElement(wiring, sides(ruleSets, after)) };
 }

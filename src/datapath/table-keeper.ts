@@ -27,7 +27,7 @@ import {
   settled,
 } from './own-elements.ts';
 import { type Plan, planTransition } from './plan.ts';
-import { planClosing } from './plan-closing.ts';
+import { reduceTables } from './reduce.ts';
 import type { TableStore, TableWrite } from './store.ts';
 
 export interface KeeperOptions extends ApplyOptions {
@@ -101,19 +101,12 @@ export class TableKeeper {
 
   /**
    * Brings the tables in force; resolves once what only the old ones used is gone, so that ids may be used again.
-   * @throws TableCapacityError
+   * @throws TableCapacityError when they do not fit; what of them needs no room is in force then (reduce.ts).
    */
   async apply(tables: VerdictTables): Promise<Realized> {
     return this.#run(async () => {
-      try {
-        const plan = planTransition(this.#image, tables, this.#limits);
-        return await this.#perform(plan);
-      } catch (error) {
-        if (!(error instanceof CapacityError)) throw error;
-        const closing = planClosing(this.#image, tables);
-        if (closing !== undefined) await this.#perform(closing.plan);
-        throw new TableCapacityError(error, tables, closing?.closed ?? []);
-      }
+      const plan = this.#planOrRefuse(tables);
+      return plan instanceof CapacityError ? this.#applyReduced(tables, plan) : this.#perform(plan);
     });
   }
 
@@ -131,6 +124,25 @@ export class TableKeeper {
   /** Resolves once every operation called so far has ended. */
   async idle(): Promise<void> {
     await this.#last;
+  }
+
+  #planOrRefuse(tables: VerdictTables): Plan | CapacityError {
+    try {
+      return planTransition(this.#image, tables, this.#limits);
+    } catch (error) {
+      if (error instanceof CapacityError) return error;
+      throw error;
+    }
+  }
+
+  /** What goes may make room for what comes: after the reduced tables the whole is tried once more. */
+  async #applyReduced(tables: VerdictTables, refusal: CapacityError): Promise<Realized> {
+    const { tables: reduced, closed } = reduceTables(this.#image, tables, this.#limits);
+    const first = await this.#perform(planTransition(this.#image, reduced, this.#limits));
+    const plan = this.#planOrRefuse(tables);
+    if (plan instanceof CapacityError) throw new TableCapacityError(refusal, tables, closed);
+    const second = await this.#perform(plan);
+    return { ...second, writes: first.writes + second.writes };
   }
 
   async #perform(plan: Plan): Promise<Realized> {

@@ -58,7 +58,7 @@ function runtimeUid(metadata: Metadata): string {
 
 function readPhase(place: Place | undefined): string | undefined {
   const phase = readString(place);
-  if (place !== undefined && phase !== undefined && !PHASES.includes(phase)) {
+  if (place !== undefined && isSet(place) && phase !== undefined && !PHASES.includes(phase)) {
     place.report.error(place.path, `${quote(phase)} is none of ${PHASES.join(', ')}`);
   }
   return phase;
@@ -77,7 +77,7 @@ function readPodIPs(status: Place | undefined): readonly string[] {
   return single === undefined ? [] : [single];
 }
 
-/** The API writes an address that is not known yet as an empty string, too. */
+/** What is not known yet may be written as an empty string, too. */
 function isSet(place: Place): boolean {
   return place.value !== '';
 }

@@ -8,7 +8,7 @@ for (const attach of ['tcx', 'clsact'] as const) {
     const host = new DatapathHost({ attach });
     const options = { limits: { ...(host.options.limits ?? DEFAULT_LIMITS), ...limits } };
     return {
-      datapath: await host.open(options),
+      datapath: await host.openOrCleanUp(options),
       makeInterface: () => host.makeInterface(),
       restart: async () => host.open(options),
       cleanUp: async () => host.cleanUp(),

@@ -42,6 +42,10 @@ function pins(): string[] {
   return readdirSync(join(host.pinRoot.path, 'test')).sort();
 }
 
+function mapPins(): string[] {
+  return pins().filter((pin) => !pin.startsWith('link-'));
+}
+
 function linkInfo(side: 'in' | 'out'): TcxLinkInfo {
   using link = TcxLink.openPinned(join(host.pinRoot.path, 'test', `link-7-${side}`));
   return link.info();
@@ -131,6 +135,24 @@ describe('programs on interfaces', () => {
 describe('pins', () => {
   test('a pin root that is no BPF file system is refused', async () => {
     await expect(host.open({ pinRoot: '/tmp' })).rejects.toBeInstanceOf(ConfigError);
+  });
+
+  test('maps of another size are made anew, the tables all together; those left behind go', async () => {
+    await datapath.attachEndpoint(wire(7, ifindex, ['10.0.0.7']));
+    const before = mapPins();
+    await datapath.close();
+    datapath = await host.open({ flows: { new: 2048, live: 1024 } });
+    expect([...datapath.endpoints().keys()]).toEqual([7]);
+    expect(mapPins().filter((pin) => !before.includes(pin))).toEqual([expect.stringMatching(/^flows_new-/)]);
+    await datapath.close();
+    datapath = await host.open({ limits: { ...host.options.limits!, rows: 8192 } });
+    expect(datapath.endpoints().size).toBe(0);
+    expect(mapPins()).toHaveLength(before.length);
+    // The programs on the interface are the old ones with the old tables until the endpoint is attached again.
+    expect(linkInfo('in').ifindex).toBe(ifindex);
+    await datapath.attachEndpoint(wire(7, ifindex, ['10.0.0.7']));
+    expect(linkInfo('in').ifindex).toBe(ifindex);
+    expect([...datapath.endpoints().keys()]).toEqual([7]);
   });
 
   test('instances share nothing', async () => {

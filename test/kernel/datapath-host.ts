@@ -34,6 +34,16 @@ export class DatapathHost {
     return datapath;
   }
 
+  /** For a host that nobody would clean up if this failed. */
+  async openOrCleanUp(options: Partial<EbpfOptions>): Promise<EbpfDatapath> {
+    try {
+      return await this.open(options);
+    } catch (error) {
+      await this.cleanUp();
+      throw error;
+    }
+  }
+
   /** Index of a new interface in the namespace. */
   makeInterface(): number {
     const name = `pod${++this.#interfaces}`;
@@ -46,8 +56,11 @@ export class DatapathHost {
   }
 
   async cleanUp(): Promise<void> {
-    for (const datapath of this.#opened) await datapath.close();
-    this.pinRoot[Symbol.dispose]();
-    this.netns.remove();
+    try {
+      for (const datapath of this.#opened) await datapath.close();
+    } finally {
+      this.pinRoot[Symbol.dispose]();
+      this.netns.remove();
+    }
   }
 }

@@ -143,7 +143,7 @@ function agentArguments(options: AgentOptions): string[] {
     '--attach',
     options.attach,
     '--log-level',
-    'info',
+    process.env['LOGLEVEL'] ?? 'info',
   ];
 }
 

@@ -15,7 +15,7 @@ import { PodHost, type PodSpec } from './pod-host.ts';
 import { Wire } from './wire.ts';
 
 /** CNI calls at one time, as a runtime makes them (CNI-25). */
-const STARTS_AT_ONCE = 1;
+const STARTS_AT_ONCE = 8;
 
 export interface ClusterOptions {
   readonly nodes: number;

@@ -11,6 +11,7 @@ import {
   GHOST_NAMESPACE,
   LABEL_VALUES,
   LOCAL_NODE,
+  NAMED_PORT_NUMBERS,
   NAMESPACE_LABEL_KEYS,
   NAMESPACES,
   NODE_PLACES,
@@ -20,7 +21,6 @@ import {
   POD_UIDS,
   POLICY_NAMES,
   PORT_NAMES,
-  PORT_NUMBERS,
   PROTOCOLS,
   STRAY_POD_ADDRESSES,
 } from './generator-alphabet.ts';
@@ -40,20 +40,26 @@ export const namespaceArb: Arbitrary<Namespace> = fc
   .record({ name: fc.constantFrom(...NAMESPACES), labels: labelsArb(NAMESPACE_LABEL_KEYS) })
   .map(({ name, labels }) => ({ name, labels: { ...labels, 'kubernetes.io/metadata.name': name } }));
 
+type PodCidrs = 'both' | 'ipv4' | 'ipv6' | 'none' | 'wide';
+const podCidrsArb = fc.constantFrom<PodCidrs[]>('both', 'both', 'ipv4', 'ipv6', 'none', 'wide');
+
+function podCidrsOf(place: NodePlace, podCIDRs: PodCidrs): readonly string[] {
+  const [ipv4 = '', ipv6 = ''] = place.podCIDRs;
+  return { both: place.podCIDRs, ipv4: [ipv4], ipv6: [ipv6], none: [], wide: ['10.0.0.0/22'] }[podCIDRs];
+}
+
 export const nodeArb: Arbitrary<Node> = fc
-  .record({
-    place: fc.constantFrom(...NODE_PLACES),
-    podCIDRs: fc.constantFrom('both', 'both', 'one', 'none', 'wide'),
-  })
-  .map(({ place, podCIDRs }) => {
-    const given = { both: place.podCIDRs, one: place.podCIDRs.slice(0, 1), none: [], wide: ['10.0.0.0/22'] };
-    return { name: place.name, podCIDRs: given[podCIDRs], addresses: place.addresses };
-  });
+  .record({ place: fc.constantFrom(...NODE_PLACES), podCIDRs: podCidrsArb })
+  .map(({ place, podCIDRs }) => ({
+    name: place.name,
+    podCIDRs: podCidrsOf(place, podCIDRs),
+    addresses: place.addresses,
+  }));
 
 const namedPortArb: Arbitrary<NamedPort> = fc.record({
   name: fc.constantFrom(...PORT_NAMES),
   protocol: fc.constantFrom(...PROTOCOLS),
-  containerPort: fc.constantFrom(...PORT_NUMBERS),
+  containerPort: fc.constantFrom(...NAMED_PORT_NUMBERS),
 });
 
 /** Addresses of its node's pods; seldom stray ones or the node's own. */
@@ -96,6 +102,7 @@ interface EndpointSeed {
 type ChangeSeed =
   | { readonly kind: 'change'; readonly change: ClusterChange }
   | { readonly kind: 'relabel'; readonly pod: number; readonly labels: Labels }
+  | { readonly kind: 'renumber'; readonly node: number; readonly place: NodePlace; readonly podCIDRs: PodCidrs }
   | { readonly kind: 'finish'; readonly pod: number }
   | { readonly kind: 'remove'; readonly what: 'Pod' | 'NetworkPolicy'; readonly index: number }
   | { readonly kind: 'appear'; readonly seed: EndpointSeed }
@@ -114,7 +121,7 @@ const setArb: Arbitrary<ClusterChange> = fc.oneof(
   { weight: 2, arbitrary: namespaceArb.map((object): ClusterChange => ({ kind: 'Namespace', op: 'set', object })) },
   { weight: 6, arbitrary: podArb.map((object): ClusterChange => ({ kind: 'Pod', op: 'set', object })) },
   { weight: 6, arbitrary: policyArb.map((object): ClusterChange => ({ kind: 'NetworkPolicy', op: 'set', object })) },
-  { weight: 1, arbitrary: nodeArb.map((object): ClusterChange => ({ kind: 'Node', op: 'set', object })) },
+  { weight: 2, arbitrary: nodeArb.map((object): ClusterChange => ({ kind: 'Node', op: 'set', object })) },
   {
     weight: 1,
     arbitrary: fc
@@ -141,6 +148,15 @@ const changeSeedArb: Arbitrary<ChangeSeed> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('relabel' as const), pod: INDEX, labels: labelsArb(POD_LABEL_KEYS) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('renumber' as const),
+      node: INDEX,
+      place: fc.constantFrom(...NODE_PLACES),
+      podCIDRs: podCidrsArb,
+    }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('finish' as const), pod: INDEX }) },
   {
@@ -219,6 +235,10 @@ function planChange(cluster: OracleCluster, seed: ChangeSeed, nextId: number): C
     case 'relabel': {
       const pod = pick([...cluster.pods.values()], seed.pod);
       return pod && { kind: 'Pod', op: 'set', object: { ...pod, labels: seed.labels } };
+    }
+    case 'renumber': {
+      const node = pick([...cluster.nodes.values()], seed.node);
+      return node && { kind: 'Node', op: 'set', object: { ...node, podCIDRs: podCidrsOf(seed.place, seed.podCIDRs) } };
     }
     case 'finish': {
       const pod = pick([...cluster.pods.values()], seed.pod);

@@ -12,6 +12,8 @@ type End = 'local' | 'pod' | 'edge' | 'other';
 export interface FlowSpace {
   readonly addresses: Readonly<Record<4 | 6, Readonly<Record<End, readonly string[]>>>>;
   readonly ports: readonly number[];
+  /** Numbers of named ports. */
+  readonly namedPorts: readonly number[];
 }
 
 export interface FlowSeed {
@@ -19,10 +21,12 @@ export interface FlowSeed {
   readonly source: { readonly end: End; readonly index: number };
   readonly destination: { readonly end: End; readonly index: number };
   readonly protocol: OracleFlow['protocol'];
-  readonly port: number;
+  readonly port: { readonly named: boolean; readonly index: number };
 }
 
 const INDEX = fc.nat(10_000);
+/** Mostly TCP; numbers are UDP, SCTP and one without ports. */
+const PROTOCOL_CHOICES = ['TCP', 'TCP', 'TCP', 'TCP', 'UDP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6', 6, 17, 132, 47] as const;
 
 function endArb(...ends: readonly End[]): Arbitrary<FlowSeed['source']> {
   return fc.record({ end: fc.constantFrom(...ends), index: INDEX });
@@ -36,19 +40,8 @@ export const flowSeedArb: Arbitrary<FlowSeed> = fc
   .record({
     family: fc.constantFrom(4 as const, 4 as const, 6 as const),
     ends: fc.oneof(fc.tuple(local, anyone), fc.tuple(anyone, local)),
-    protocol: fc.constantFrom<OracleFlow['protocol'][]>(
-      'TCP',
-      'TCP',
-      'TCP',
-      'UDP',
-      'UDP',
-      'SCTP',
-      'ICMP',
-      'ICMPv6',
-      47,
-      6,
-    ),
-    port: INDEX,
+    protocol: fc.constantFrom<OracleFlow['protocol'][]>(...PROTOCOL_CHOICES),
+    port: fc.record({ named: fc.boolean(), index: INDEX }),
   })
   .map(({ ends: [source, destination], ...rest }) => ({ ...rest, source, destination }));
 
@@ -61,13 +54,14 @@ export function flowSpace(cluster: OracleCluster): FlowSpace {
     ...OUTSIDE_ADDRESSES,
     ...[...cluster.nodes.values()].flatMap((node) => node.addresses),
   ];
+  const namedPorts = [...cluster.pods.values()].flatMap((pod) => pod.namedPorts.map((port) => port.containerPort));
   const edges = [...new Set(blocksOf(cluster))].flatMap(edgesOf);
   const ofFamily = (colon: boolean): Record<End, readonly string[]> => {
     const only = (list: readonly string[]): readonly string[] =>
       [...new Set(list)].filter((address) => address.includes(':') === colon);
     return { local: only(locals), pod: only(pods), edge: only(edges), other: only(others) };
   };
-  return { addresses: { 4: ofFamily(false), 6: ofFamily(true) }, ports: [...portsOf(cluster)] };
+  return { addresses: { 4: ofFamily(false), 6: ofFamily(true) }, ports: [...portsOf(cluster)], namedPorts };
 }
 
 export function flowOf(space: FlowSpace, seed: FlowSeed): OracleFlow {
@@ -76,11 +70,12 @@ export function flowOf(space: FlowSpace, seed: FlowSeed): OracleFlow {
     const list = lists[end].length > 0 ? lists[end] : lists.other;
     return list[index % list.length] ?? '';
   };
+  const ports = seed.port.named && space.namedPorts.length > 0 ? space.namedPorts : space.ports;
   return {
     source: choose(seed.source),
     destination: choose(seed.destination),
     protocol: seed.protocol,
-    destinationPort: space.ports[seed.port % space.ports.length] ?? 0,
+    destinationPort: ports[seed.port.index % ports.length] ?? 0,
   };
 }
 
@@ -120,7 +115,6 @@ function portsOf(cluster: OracleCluster): ReadonlySet<number> {
   const add = (port: number): void => {
     for (const near of [port - 1, port, port + 1]) if (near >= 0 && near <= 65535) ports.add(near);
   };
-  for (const pod of cluster.pods.values()) for (const { containerPort } of pod.namedPorts) ports.add(containerPort);
   for (const policy of cluster.policies.values()) {
     for (const { port, endPort } of [...policy.ingress, ...policy.egress].flatMap((rule) => rule.ports)) {
       if (typeof port === 'number') add(port);

@@ -8,11 +8,12 @@ import type { NetworkPolicy } from '../../src/policy/model.ts';
 import { readNetworkPolicy } from '../../src/policy/validate.ts';
 import { containsCidr, parseCidr } from '../../src/net/cidr.ts';
 import {
-  BLOCK_CIDRS,
   GHOST_NAMESPACE,
   LABEL_VALUES,
   NAMESPACE_LABEL_KEYS,
   NAMESPACES,
+  OTHER_BLOCKS,
+  POD_BLOCKS,
   POD_LABEL_KEYS,
   POLICY_NAMES,
   PORT_NAMES,
@@ -52,18 +53,20 @@ const namespaceSelectorArb = fc.oneof(
   selectorArb([NAME_LABEL], NAMESPACES),
 );
 
+const BLOCKS = [...POD_BLOCKS, ...OTHER_BLOCKS];
+
 function exceptsOf(cidr: string): readonly string[] {
   const outer = parseCidr(cidr);
-  return BLOCK_CIDRS.filter((text) => {
+  return BLOCKS.filter((text) => {
     const inner = parseCidr(text);
     return outer && inner && containsCidr(outer, inner) && inner.length > outer.length;
   });
 }
 
-const EXCEPTS = new Map(BLOCK_CIDRS.map((cidr) => [cidr, exceptsOf(cidr)]));
+const EXCEPTS = new Map(BLOCKS.map((cidr) => [cidr, exceptsOf(cidr)]));
 
 const ipBlockArb: Arbitrary<object> = fc
-  .record({ cidr: fc.constantFrom(...BLOCK_CIDRS), picks: fc.array(fc.nat(BLOCK_CIDRS.length), { maxLength: 3 }) })
+  .record({ cidr: fc.constantFrom(...BLOCKS, ...POD_BLOCKS), picks: fc.array(fc.nat(BLOCKS.length), { maxLength: 3 }) })
   .map(({ cidr, picks }) => {
     const possible = EXCEPTS.get(cidr) ?? [];
     const except = possible.length === 0 ? [] : picks.map((pick) => possible[pick % possible.length]);
@@ -87,7 +90,7 @@ const portArb: Arbitrary<object> = fc
     where: fc.oneof(
       fc.constant({}),
       fc.record({ port: portNumberArb }),
-      fc.record({ port: fc.constantFrom(...PORT_NAMES, UNKNOWN_PORT_NAME) }),
+      { weight: 2, arbitrary: fc.record({ port: fc.constantFrom(...PORT_NAMES, ...PORT_NAMES, UNKNOWN_PORT_NAME) }) },
       rangeArb,
     ),
   })
@@ -95,7 +98,7 @@ const portArb: Arbitrary<object> = fc
 
 function ruleArb(peersField: 'from' | 'to'): Arbitrary<object> {
   const peers = fc.array(peerArb, { maxLength: 3 });
-  const ports = fc.array(portArb, { maxLength: 3 });
+  const ports = fc.array(portArb, { maxLength: 2 });
   return fc.record({ [peersField]: peers, ports }, { requiredKeys: [] });
 }
 

@@ -27,7 +27,10 @@ export async function readNodeRemains(instance: CniInstance, bpfRoot: string): P
   const mapPins = pins.filter((path) => POD_MAPS.test(path.slice(path.lastIndexOf('/') + 1)));
   return {
     links: (await ip('-o', 'link', 'show')).map((line) => line.split(': ')[1] ?? ''),
-    routes: [...(await ip('-4', 'route', 'show', 'table', 'all')), ...(await ip('-6', 'route', 'show', 'table', 'all'))],
+    routes: [
+      ...(await ip('-4', 'route', 'show', 'table', 'all')),
+      ...(await ip('-6', 'route', 'show', 'table', 'all')),
+    ],
     neighbours: await ip('neighbour', 'show', 'nud', 'permanent'),
     pins,
     mapKeys: (await Promise.all(mapPins.map((pin) => mapKeys(join(bpfRoot, pin), pin)))).flat().toSorted(),

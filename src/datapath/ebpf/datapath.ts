@@ -19,7 +19,7 @@ import { TableKeeper } from '../table-keeper.ts';
 import { ClsactHooks } from './clsact-hooks.ts';
 import type { Hooks } from './hooks.ts';
 import { readCounters, readDropEvent } from './observations.ts';
-import { Pins, TABLE_MAPS } from './pins.ts';
+import { type MapSizes, Pins, TABLE_MAPS } from './pins.ts';
 import { KernelStore } from './store.ts';
 import { TcxHooks } from './tcx-hooks.ts';
 
@@ -80,10 +80,11 @@ export class EbpfDatapath implements Datapath {
    * @throws ConfigError for a pin root or object that cannot be used, SysError when the kernel refuses something.
    */
   static async open(options: EbpfOptions): Promise<EbpfDatapath> {
-    const pins = Pins.open(options.pinRoot, options.instance);
+    const sizes = sizesOf(options);
+    const pins = Pins.open(options.pinRoot, options.instance, sizes);
     const resources = new DisposableStack();
     try {
-      const object = resources.use(load(options, pins));
+      const object = resources.use(load(options, pins, sizes));
       const [config, endpoints, addresses, prefixes, ports, rows] = TABLE_MAPS.map((name) => object.map(name));
       const maps = { config: config!, endpoints: endpoints!, addresses: addresses!, prefixes: prefixes! };
       const store = resources.use(new KernelStore({ ...maps, ports: ports!, rows: rows! }));
@@ -168,7 +169,8 @@ export class EbpfDatapath implements Datapath {
       await this.#keeper.judgeAgain(() => this.#store.setConfigFlags(flags));
     }
     const hasFlows = this.#object.isReused('flows_live') && this.#object.isReused('flows_new');
-    if (endpoints.size > 0 && !hasFlows) this.#store.setGraceUntilNs(monotonicNs() + GRACE_NS);
+    const hasPods = endpoints.size > 0 || pins.links().length > 0;
+    if (hasPods && !hasFlows) this.#store.setGraceUntilNs(monotonicNs() + GRACE_NS);
     for (const wiring of endpoints.values()) {
       try {
         this.#inNamespace(() => this.#hooks.attach(wiring));
@@ -182,17 +184,12 @@ export class EbpfDatapath implements Datapath {
   }
 }
 
-function load(options: EbpfOptions, pins: Pins): BpfObject {
-  const limits = options.limits ?? DEFAULT_LIMITS;
-  const { flows = {} } = options;
-  const sizes: Readonly<Record<string, number | undefined>> = {
-    endpoints: limits.endpoints,
-    addresses: limits.addresses,
-    prefixes: limits.prefixes,
-    rows: limits.rows,
-    flows_new: flows.new,
-    flows_live: flows.live,
-  };
+function sizesOf({ limits = DEFAULT_LIMITS, flows = {} }: EbpfOptions): MapSizes {
+  const { endpoints, addresses, prefixes, rows } = limits;
+  return { endpoints, addresses, prefixes, rows, flows_new: flows.new, flows_live: flows.live };
+}
+
+function load(options: EbpfOptions, pins: Pins, sizes: MapSizes): BpfObject {
   const maps: Record<string, MapOptions> = {};
   for (const { name } of Object.values(MAPS)) {
     const maxEntries = sizes[name];

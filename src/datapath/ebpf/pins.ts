@@ -1,6 +1,6 @@
 /**
- * Where an instance's maps and links are pinned. The name of a map's pin carries a hash of its layout, so that a program
- * never opens a map of another. The maps that hold the tables carry one hash together: rows without the endpoints that
+ * Where an instance's maps and links are pinned. The name of a map's pin carries a hash of its layout and size, so that a
+ * program never opens a map of another. The maps that hold the tables carry one hash together: rows without the endpoints that
  * name them are worth nothing, so they are taken over together or not at all.
  */
 import { createHash } from 'node:crypto';
@@ -17,21 +17,29 @@ const HASH_DIGITS = 8;
 /** `in`: what the pod sends comes in at the host's end; `out`: what goes out there to the pod. */
 export type LinkSide = 'in' | 'out';
 
+/** Elements of maps that differ from what the object says, by name. */
+export type MapSizes = Readonly<Record<string, number | undefined>>;
+
 export class Pins {
   readonly directory: string;
   /** Path by map name. */
   readonly maps: ReadonlyMap<string, string>;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, sizes: MapSizes) {
     this.directory = directory;
-    const layouts = TABLE_MAPS.map((name) => `${name} ${MAPS[name].layoutHash}`).join('\n');
-    const together = createHash('sha256').update(layouts).digest('hex').slice(0, HASH_DIGITS);
+    const shapes = new Map(
+      Object.values(MAPS).map(({ name, layoutHash, maxEntries }) => [
+        name,
+        `${name} ${layoutHash} ${sizes[name] ?? maxEntries}`,
+      ]),
+    );
+    const together = TABLE_MAPS.map((name) => shapes.get(name)).join('\n');
     const tables: ReadonlySet<string> = new Set(TABLE_MAPS);
     this.maps = new Map(
-      Object.values(MAPS).map(({ name, layoutHash }) => [
+      [...shapes].map(([name, shape]) => [
         name,
         // A dot in a name is refused by the BPF file system.
-        join(directory, `${name}-${tables.has(name) ? together : layoutHash}`),
+        join(directory, `${name}-${digest(tables.has(name) ? together : shape)}`),
       ]),
     );
   }
@@ -40,11 +48,11 @@ export class Pins {
    * Makes the instance's directory.
    * @throws ConfigError when the root is no BPF file system.
    */
-  static open(root: string, instance: string): Pins {
+  static open(root: string, instance: string, sizes: MapSizes): Pins {
     requireBpffs(root);
     const directory = join(root, instance);
     if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
-    return new Pins(directory);
+    return new Pins(directory, sizes);
   }
 
   link(endpointId: number, side: LinkSide): string {
@@ -59,11 +67,15 @@ export class Pins {
     });
   }
 
-  /** Removes pins of maps of other layouts. Programs that still use them hold them. */
+  /** Removes pins of maps of other layouts or sizes. Programs that still use them hold them. */
   removeStaleMaps(): void {
     const current = new Set(this.maps.values());
     for (const path of listPins(this.directory)) {
       if (!current.has(path) && !LINK_PIN.test(basename(path))) unlinkPin(path);
     }
   }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, HASH_DIGITS);
 }

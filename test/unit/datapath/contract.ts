@@ -216,6 +216,34 @@ export function datapathContract(name: string, make: MakeDatapath): void {
       expect(egressTo('10.0.0.1')).toBe('allow');
     });
 
+    test('of tables that do not fit, what needs no room is in force: a pod starts, another ends', async () => {
+      await subject.cleanUp();
+      await start({ rows: 2 });
+      const started = wire(8, subject.makeInterface(), ['10.0.0.8']);
+      await datapath.attachEndpoint(wiring);
+      await datapath.apply(compiler.compile(BASE));
+      await datapath.attachEndpoint(started);
+      const { '10.0.0.2': _ended, ...others } = BASE.addresses;
+      const refused = compiler.compile({
+        ...BASE,
+        addresses: { ...others, '10.0.0.8': FRIEND, '10.0.0.9': 4, '10.0.0.1': 4 },
+        endpoints: {
+          7: { ingress: [[2, 0]], egress: 'open' },
+          8: { ingress: [[0, 0]], egress: [[ANY_PEER, 0]] },
+        },
+      });
+      await expect(datapath.apply(refused)).rejects.toBeInstanceOf(CapacityError);
+      // Endpoint 7 keeps its rule set, the pod at 10.0.0.1 its class.
+      expect(ingressFrom('10.0.0.1')).toBe('allow');
+      expect(ingressFrom('10.0.0.8')).toBe('allow');
+      expect(ingressFrom('10.0.0.9')).toBe('deny');
+      const toStarted = { source: '10.0.0.1', destination: '10.0.0.8', protocol: 6, destinationPort: 80 };
+      expect(datapath.judge(toStarted).ingress).toBe('allow');
+      expect(datapath.judge({ ...toStarted, source: '10.0.0.8', destination: '10.0.0.1' }).egress).toBe('deny');
+      expect(await datapath.apply(compiler.compile(BASE))).toMatchObject({ revision: 3 });
+      expect(ingressFrom('10.0.0.2')).toBe('deny');
+    });
+
     test('calls are run one after the other', async () => {
       const other = wire(8, subject.makeInterface(), ['10.0.0.8']);
       const world: World = { ...BASE, endpoints: { ...BASE.endpoints, 8: { ingress: 'open', egress: 'open' } } };

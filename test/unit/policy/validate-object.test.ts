@@ -59,6 +59,11 @@ describe('a Pod', () => {
     });
   });
 
+  test('annotations may hold any text, under keys with capitals in the prefix, too', () => {
+    const annotations = { 'Example.COM/Note': 'any text, {"even": "JSON"}', plain: '' };
+    expect(readPod({ metadata: { ...metadata, annotations } }).problems).toEqual([]);
+  });
+
   test('with a name alone is a pod nobody has placed yet', () => {
     const { object, problems } = readPod({ metadata: { name: 'web' } });
     expect(problems).toEqual([]);
@@ -78,6 +83,7 @@ describe('a Pod', () => {
   });
 
   test.each([
+    ['', false],
     ['Pending', false],
     ['Running', false],
     ['Unknown', false],

@@ -21,7 +21,10 @@ export interface ContentTableOptions {
   readonly first: number;
   /** One more than the largest number. */
   readonly end: number;
-  /** Numbers that something outside still uses; released like retired ones, with any revision. */
+  /**
+   * Numbers that something outside still uses; released like retired ones, with any revision. Those outside of first and
+   * end are not this table's: they have a fixed meaning and must never be given out, released or not.
+   */
   readonly reserved: Iterable<number>;
 }
 
@@ -46,7 +49,7 @@ export class ContentTable<R extends ContentRecord> {
   constructor(options: ContentTableOptions) {
     this.#next = options.first;
     this.#end = options.end;
-    this.#reserved = new Set(options.reserved);
+    this.#reserved = new Set(Array.from(options.reserved).filter((id) => id >= options.first && id < options.end));
   }
 
   /** Numbers taken, retired ones included. */

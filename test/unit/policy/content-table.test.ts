@@ -86,3 +86,10 @@ test('no number is given out beyond the end', () => {
   acquire(table, 'a');
   expect(table.acquire('b', (base) => base)).toBeUndefined();
 });
+
+test('a reserved number with a fixed meaning is never given out, released or not', () => {
+  const table = makeTable({ reserved: [0, 1, 3, 100], end: 100 });
+  expect(table.retiredIds()).toEqual([3]);
+  table.releaseIds([0, 1, 3, 100], 1);
+  expect([acquire(table, 'a').id, acquire(table, 'b').id]).toEqual([3, 4]);
+});

@@ -4,7 +4,7 @@ import { MemoryDatapath } from '../../../src/datapath/memory/datapath.ts';
 import { MemoryStore } from '../../../src/datapath/memory/store.ts';
 import { Compiler } from '../../../src/policy/compiler.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
-import { makeEndpoint, makeNamespace, makeNode, makePod, makePolicy } from '../../support/policy-builders.ts';
+import { makeEndpoint, makeNamespace, makeNode, makePod, makePolicy, selector } from '../../support/policy-builders.ts';
 
 const NODE = 'n';
 const ADDRESSES = { a: '10.244.1.1', b: '10.244.1.2', guest: '10.244.1.3' } as const;
@@ -12,10 +12,7 @@ const PODS = ['a', 'b', 'guest'] as const;
 const isolateB: ClusterChange = {
   kind: 'NetworkPolicy',
   op: 'set',
-  object: makePolicy('x/iso', {
-    podSelector: { matchLabels: { pod: 'b' }, matchExpressions: [] },
-    policyTypes: ['Ingress'],
-  }),
+  object: makePolicy('x/iso', { subject: selector({ pod: 'b' }) }),
 };
 
 function desired(pods: readonly (typeof PODS)[number][]): ClusterChange[] {

@@ -113,6 +113,11 @@ export class UdpFlow implements Disposable {
     return flow;
   }
 
+  /** One datagram, whatever becomes of it. */
+  send(text: string): void {
+    this.#socket.send(text, this.#target.port, this.#target.address, () => undefined);
+  }
+
   /** Sends a datagram of that many random bytes; whether the same bytes come back within the time. */
   exchange(bytes: number, timeoutMs: number): Promise<boolean> {
     const datagram = randomBytes(bytes);

@@ -7,8 +7,9 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { errorMessage } from '../src/lib/errors.ts';
+import { PacketCounts } from '../test/support/agent-status.ts';
 import { ClusterHost } from '../test/support/cluster-host.ts';
-import { type End, type Observation, observeAll, truthTables } from '../test/support/reachability.ts';
+import { differences, type End, type Observation, observeAll } from '../test/support/reachability.ts';
 import { DropBoard } from './drop-board.ts';
 import { expectAll, readCluster } from './expectation.ts';
 import { legend, renderMatrix } from './matrix.ts';
@@ -68,6 +69,12 @@ async function applyPolicies({ cluster }: Cast): Promise<void> {
 async function probeWith({ cluster, ends, ports }: Cast): Promise<readonly Observation[]> {
   const checks = expectAll(await readCluster([cluster.manifests.directory]), ends, ports);
   const allowed = checks.filter(({ isAllowed }) => isAllowed).length;
+  stage.line(
+    styleText(
+      'dim',
+      '  what the agents say of dropped packets, the first of each kind, and the policies that did not allow it:',
+    ),
+  );
   const board = new DropBoard((line) => {
     stage.line(line);
   });
@@ -78,13 +85,21 @@ async function probeWith({ cluster, ends, ports }: Cast): Promise<readonly Obser
       }),
     ),
   );
+  const before = await droppedPackets(cluster);
   const observations = await stage.step(
     () => `with policies: ${allowed} probes to be answered, ${checks.length - allowed} to meet silence`,
     () => observeAll(checks),
   );
   for (const stop of stops) stop();
-  stage.line(`  ${styleText('dim', board.summary())}`);
+  const dropped = (await droppedPackets(cluster)) - before;
+  stage.line(styleText('dim', `  ${dropped} packets dropped for ${board.size} combinations of policies and direction`));
   return observations;
+}
+
+/** By policy, on both nodes. */
+async function droppedPackets(cluster: ClusterHost): Promise<number> {
+  const counts = await Promise.all(cluster.nodes.map((_, index) => PacketCounts.read(cluster.agent(index).client)));
+  return counts.reduce((sum, count) => sum + count.of('policy'), 0);
 }
 
 function showMatrices({ ends, ports }: Cast, observations: readonly Observation[]): void {
@@ -102,7 +117,7 @@ async function play(cluster: ClusterHost): Promise<boolean> {
   showMatrices(cast, after);
   const all = [...before, ...after];
   const isGood = passed(all) === all.length;
-  if (!isGood) stage.line(`${truthTables(all)}\n\n${cluster.logTails()}\n`);
+  if (!isGood) stage.line(`${differences(all)}\n\n${cluster.logTails()}\n`);
   stage.line(
     styleText(isGood ? ['bold', 'green'] : ['bold', 'red'], `${passed(all)} of ${all.length} probes as expected`),
   );
@@ -116,14 +131,15 @@ async function main(): Promise<number> {
     );
     return 1;
   }
-  const cluster = await startCluster();
+  let cluster: ClusterHost | undefined;
   try {
+    cluster = await startCluster();
     return (await play(cluster)) ? 0 : 1;
   } catch (error) {
-    stage.line(`${styleText('red', '✗')} ${errorMessage(error)}\n\n${cluster.logTails()}`);
+    stage.line(`${styleText('red', '✗')} ${errorMessage(error)}\n\n${cluster?.logTails() ?? ''}`);
     return 1;
   } finally {
-    await cluster.close();
+    await cluster?.close();
   }
 }
 

@@ -1,12 +1,18 @@
 #!/usr/bin/env node
 /** The command line. Each subcommand's code is loaded only when it runs. */
-import { Command, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, errorMessage } from './lib/errors.ts';
 
 const DEFAULT_OBJECT = new URL('../dist/bpf/sluice.bpf.o', import.meta.url).pathname;
 
+/** What was asked for is not so, or could not be done. */
+const EXIT_FAILURE = 1;
+/** The command line, or what it names, is wrong: the same call will fail again. */
+const EXIT_USAGE = 2;
+
 const program = new Command('sluice')
   .description('CNI plugin and NetworkPolicy enforcer for Kubernetes')
+  .exitOverride()
   .showSuggestionAfterError()
   .showHelpAfterError('(add --help for what there is)');
 
@@ -17,8 +23,8 @@ const runDir = (): Option =>
 program
   .command('agent')
   .description('wire pods and enforce policies on this node')
-  .requiredOption('--source <source>', 'the desired state: manifests:DIR, a folder of Kubernetes YAML')
-  .requiredOption('--node <name>', 'name of this node among the Node objects')
+  .option('--source <source>', 'needed: the desired state: manifests:DIR, a folder of Kubernetes YAML')
+  .option('--node <name>', 'needed: name of this node among the Node objects')
   .addOption(instance())
   .addOption(runDir())
   .option('--state-dir <dir>', 'what outlives a reboot', '/var/lib/sluice')
@@ -53,9 +59,45 @@ program
   .addOption(runDir())
   .action(async (options) => (await import('./commands/sync.ts')).runSync(options));
 
+/** A command that judges manifests: needs neither root nor a cluster. */
+const dryRunCommand = (usage: string, description: string, formats: string): Command =>
+  program
+    .command(usage)
+    .description(description)
+    .option('-f, --file <path>', 'manifests: a file, a folder, or - for standard input (repeatable)', append, [])
+    .option('--pod-cidr <cidr>', 'where pods without an address get one from (one a family)', append, [])
+    .option('-o, --output <format>', formats, 'table');
+
+function append(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+dryRunCommand('compile', 'the tables that would be written for these manifests, and what they cost', 'table, json, yaml or markdown')
+  .option('--node <name>', 'print the tables of this node instead of a summary of all')
+  .action(async (options) => (await import('./commands/compile.ts')).runCompile(options));
+
+dryRunCommand('explain', 'may X talk to Y, and which rule decides', 'table, json or yaml')
+  .requiredOption('--from <end>', 'NS/POD, NS/*, NS/deploy/NAME, an address, a CIDR, node/NAME, or internet')
+  .requiredOption('--to <end>', 'the same')
+  .requiredOption('--port <port>', 'of the destination: 8080, 53/UDP, a port name, icmp')
+  .action(async (options) => (await import('./commands/explain.ts')).runExplain(options));
+
+dryRunCommand('test <path...>', 'run policy tests: files, or folders that hold them', 'table, json, yaml or junit')
+  .action(async (paths, options) => (await import('./commands/test-policies.ts')).runTest(paths, options));
+
+dryRunCommand('lint', 'what is wrong, doubtful or without effect in these policies', 'table, json, yaml or sarif')
+  .action(async (options) => (await import('./commands/lint.ts')).runLint(options));
+
+dryRunCommand('replay <flows>', 'judge recorded flows (a line of JSON each, - for standard input) by these policies', 'table, json or yaml')
+  .action(async (flows, options) => (await import('./commands/replay.ts')).runReplay(flows, options));
+
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`sluice: ${errorMessage(error)}`);
-  process.exitCode = error instanceof ConfigError ? 2 : 1;
+  // commander has said what it has to say; it has one number for every wrong usage, and that is 1.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  else {
+    console.error(`sluice: ${errorMessage(error)}`);
+    process.exitCode = error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILURE;
+  }
 }

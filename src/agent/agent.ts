@@ -1,33 +1,39 @@
 /**
  * The composition root: makes the parts, in the order in which they need one another, and takes them down in reverse.
  *
- * Start: lock -> what the kernel enforces is adopted -> desired state read -> tables in force -> left-overs of a killed
- * agent are removed -> journalled DELs -> requests are served. Stop: requests end, enforcement stays.
+ * Start: settings are checked -> lock -> what the kernel enforces is adopted -> left-overs of a killed agent are removed ->
+ * desired state read -> tables in force, with every endpoint in them from the first on -> requests are served and
+ * journalled DELs carried out. Stop: requests end, enforcement stays.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { DelJournal } from '../cni/journal.ts';
+import { CniCode, CniError } from '../cni/error.ts';
 import { CniHandler } from '../cni/handler.ts';
 import { CNI_BODY_BYTES_MAX } from '../cni/limits.ts';
 import { formatProblem, type ClusterUpdate, type ObjectProblem } from '../cluster/source.ts';
 import { Snapshot } from '../cluster/snapshot.ts';
 import { ManifestSource } from '../cluster/manifests/manifest-source.ts';
+import { ScanFault, scanFolder } from '../cluster/manifests/scan-folder.ts';
 import { EbpfDatapath } from '../datapath/ebpf/datapath.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import { requireBpffs } from '../kernel/bpffs.ts';
 import { lockFile, peerCredentials } from '../kernel/system.ts';
 import { systemClock } from '../lib/clock.ts';
-import { errorMessage } from '../lib/errors.ts';
+import { ConfigError, errorMessage } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import { addCniRoute } from './cni-route.ts';
-import { CompilerThread } from './compile-service.ts';
+import { type CompiledTables, CompilerThread } from './compile-service.ts';
 import { DropFeed } from './drop-feed.ts';
 import { DropReporter } from './drop-report.ts';
 import { EndpointRecords } from './endpoint-record.ts';
 import { ensureForwardRules } from './host-rules.ts';
+import { JournalReplay } from './journal-replay.ts';
+import type { LocalStream } from './local-exchange.ts';
 import { LocalServer } from './local-server.ts';
 import type { Log } from '../lib/log.ts';
 import { NodeAddresses } from './node-addresses.ts';
+import { readObjectFile } from './object-file.ts';
 import type { AgentOptions } from './options.ts';
 import { instancePaths } from './paths.ts';
 import { AgentPodNetwork } from './pod-network.ts';
@@ -35,7 +41,13 @@ import { Reconciler } from './reconciler.ts';
 import { removeLeftOvers } from './left-overs.ts';
 import { type AgentStatus, countersOf } from './status.ts';
 import { interfacePrefix } from './wiring/name.ts';
-import { ensureForwarding, ensureUnreachable, openNodeNetwork, type NodeNetwork } from './wiring/node.ts';
+import {
+  ensureForwarding,
+  ensureUnreachable,
+  type NodeNetwork,
+  openNodeNetwork,
+  removeUnreachable,
+} from './wiring/node.ts';
 
 const JSON_TYPE = 'application/json';
 
@@ -48,80 +60,66 @@ export interface Agent extends AsyncDisposable {
 /**
  * Returns once requests are served.
  * @param onFatal something happened after which the agent cannot go on; it should be stopped and started anew.
- * @throws ConfigError for settings, paths or a kernel that cannot be used; nothing is left then.
+ * @throws ConfigError for settings, files, paths or a kernel that cannot be used; no pod, program or rule was touched then.
  */
 export async function startAgent(options: AgentOptions, log: Log, onFatal: (error: Error) => void): Promise<Agent> {
   await using started = new AsyncDisposableStack();
+  if (process.geteuid?.() !== 0) throw new ConfigError('the agent must run as root: it wires pods and loads programs');
   const paths = instancePaths(options.instance, options);
+  await requireManifests(options.manifests);
+  const object = readObjectFile(options.object);
   requireBpffs(paths.pinRoot);
-  mkdirSync(paths.runDir, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 });
+  makeFolder('--run-dir', paths.runDir);
+  makeFolder('--state-dir', paths.stateDir);
   started.use(lockFile(paths.lock));
 
+  const { instance, attach } = options;
   const node = started.use(openNodeNetwork());
+  const datapath = started.use(await EbpfDatapath.open({ object, pinRoot: paths.pinRoot, instance, attach, log }));
   const changed = ensureForwarding(node);
   if (changed.length > 0) log.warn({ sysctls: changed }, 'forwarding was off and is on now');
-  await ensureForwardRules(interfacePrefix(options.instance));
-
-  const datapath = started.use(
-    await EbpfDatapath.open({
-      object: options.object,
-      pinRoot: paths.pinRoot,
-      instance: options.instance,
-      attach: options.attach,
-    }),
-  );
+  await ensureForwardRules(interfacePrefix(instance));
   const records = new EndpointRecords(paths.endpoints);
   for (const file of await records.load()) log.error({ file }, 'endpoint record cannot be read; its pod is not known');
+  const ipam = started.use(new Ipam({ runDir: paths.runDir, stateDir: paths.stateDir, clock: systemClock }));
+  await removeLeftOvers({ instance, node, records, datapath, ipam, log });
 
   const snapshot = new Snapshot();
-  const ipam = started.use(new Ipam({ runDir: paths.runDir, stateDir: paths.stateDir, clock: systemClock }));
   const compiler = new CompilerThread({ node: options.node, reserved: datapath.idsInUse() }, onFatal);
   started.defer(() => compiler.close());
   const drops = new DropReporter(snapshot, records);
-  const reconciler = new Reconciler({
-    compiler,
-    datapath,
-    log,
-    onTables: ({ tables }) => drops.setTables(tables.endpoints),
-  });
+  const onTables = ({ tables }: CompiledTables): void => drops.setTables(tables.endpoints);
+  const reconciler = new Reconciler({ compiler, datapath, log, onTables });
   started.defer(() => reconciler.close());
 
-  const core = new AgentCore({ options, log, node, snapshot, ipam, records, datapath, reconciler, drops });
   const source = started.use(new ManifestSource({ folder: options.manifests, clock: systemClock }));
-  core.source = source;
+  const core = new AgentCore({ options, log, node, snapshot, ipam, records, datapath, reconciler, drops, source });
+  core.adoptEndpoints();
+  started.use(NodeAddresses.watch((list) => core.setNodeAddresses(list), onFatal));
   source.start((update) => core.take(update));
   await source.synced;
-  const addresses = started.use(NodeAddresses.watch((list) => core.setNodeAddresses(list)));
-  core.nodeAddresses = addresses;
-
-  await removeLeftOvers({ instance: options.instance, node, records, datapath, ipam, log });
-  await reconciler.realized(core.adoptEndpoints());
+  await reconciler.realized(core.begin());
 
   const feed = new DropFeed(drops, log, systemClock);
   datapath.onDrop((event) => feed.take(event));
   const network = new AgentPodNetwork({
-    ...{ instance: options.instance, mtu: options.mtu, podWaitMs: options.podWaitMs },
-    ...{ node, snapshot, ipam, records, datapath, reconciler, log },
+    instance,
+    mtu: options.mtu,
+    podWaitMs: options.podWaitMs,
+    node,
+    snapshot,
+    ipam,
+    records,
+    datapath,
+    reconciler,
+    log,
     clock: systemClock,
     random: randomBytes,
-    nodeAddresses: () => addresses.preferred(),
   });
   const journal = new DelJournal({ directory: paths.deleteJournal, log, now: () => systemClock.wallMs() });
   const handler = new CniHandler({ network, journal, log });
-  const server = new LocalServer({
-    socketPath: paths.socket,
-    peerCredentials,
-    log,
-    bodyBytesMax: CNI_BODY_BYTES_MAX,
-  });
-  addCniRoute(server, handler);
-  addInspectionRoutes(server, core, feed, source);
-  await server.listen();
-  started.defer(() => server.close());
-  await handler.replayJournal();
-  core.ready = true;
-  log.info({ instance: options.instance, node: options.node, attach: datapath.attachMode }, 'ready');
+  await serve(started, { socketPath: paths.socket, log, core, feed, handler });
+  log.info({ node: options.node, attach: datapath.attachMode }, 'ready');
 
   const running = started.move();
   return {
@@ -129,6 +127,45 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: (erro
     stop: () => running.disposeAsync(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+interface Service {
+  readonly socketPath: string;
+  readonly log: Log;
+  readonly core: AgentCore;
+  readonly feed: DropFeed;
+  readonly handler: CniHandler;
+}
+
+/** From here on requests are served, and what launchers journalled before is carried out. */
+async function serve(started: AsyncDisposableStack, service: Service): Promise<void> {
+  const { socketPath, log, core, feed, handler } = service;
+  const server = new LocalServer({ socketPath, peerCredentials, log, bodyBytesMax: CNI_BODY_BYTES_MAX });
+  addCniRoute(server, handler);
+  addInspectionRoutes(server, core, feed);
+  await server.listen();
+  started.defer(() => server.close());
+  await handler.replayJournal();
+  started.use(new JournalReplay(() => handler.replayJournal(), systemClock, log));
+  core.ready = true;
+}
+
+/** A wrong folder is found out before anything is made. */
+async function requireManifests(folder: string): Promise<void> {
+  try {
+    await scanFolder(folder);
+  } catch (error) {
+    if (error instanceof ScanFault) throw new ConfigError(`--source: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function makeFolder(option: string, path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new ConfigError(`${option}: the folder ${path} cannot be made: ${errorMessage(error)}`, { cause: error });
+  }
 }
 
 interface CoreParts {
@@ -141,37 +178,39 @@ interface CoreParts {
   readonly datapath: EbpfDatapath;
   readonly reconciler: Reconciler;
   readonly drops: DropReporter;
+  readonly source: ManifestSource;
 }
 
 /** What the parts have in common: the desired state as it comes in, and the view of it all. */
 class AgentCore {
   ready = false;
-  source: ManifestSource | undefined;
-  nodeAddresses: NodeAddresses | undefined;
   readonly #parts: CoreParts;
+  /** What came before `begin`: tables that do not name an endpoint close it, so the first ones must know everything. */
+  #backlog: ClusterChange[] | undefined = [];
   #problems: readonly ObjectProblem[] = [];
   #told = new Set<string>();
   #podCidrs: readonly string[] = [];
+  /** Why the Node object's podCIDRs are not those in use. */
+  #rangeProblem: ObjectProblem | undefined;
 
   constructor(parts: CoreParts) {
     this.#parts = parts;
   }
 
   take({ changes, problems }: ClusterUpdate): void {
-    this.#tell(problems);
-    if (changes.length === 0) return;
-    this.#parts.snapshot.apply(changes);
+    if (changes.length > 0) this.#submit(changes);
     this.#followNode();
-    this.#parts.reconciler.submit(changes);
+    this.#problems = problems;
+    this.#tell(this.#allProblems());
   }
 
   setNodeAddresses(list: readonly string[]): void {
     this.#submit([{ kind: 'NodeAddresses', op: 'set', object: list }]);
   }
 
-  /** The endpoints of an earlier agent. Returns the change to wait for. */
-  adoptEndpoints(): number {
-    return this.#submit(
+  /** The endpoints of an earlier agent. */
+  adoptEndpoints(): void {
+    this.#submit(
       this.#parts.records.list().map(({ id, namespace, pod, uid, addresses }) => ({
         kind: 'LocalEndpoint',
         op: 'set',
@@ -180,76 +219,107 @@ class AgentCore {
     );
   }
 
+  /** All that came so far is compiled, as one change; from now on each as it comes. Returns the change to wait for. */
+  begin(): number {
+    const changes = this.#backlog ?? [];
+    this.#backlog = undefined;
+    return this.#parts.reconciler.submit(changes);
+  }
+
   status(): AgentStatus {
-    const { options, datapath, reconciler, records, drops } = this.#parts;
+    const { options, datapath, reconciler, records, drops, source } = this.#parts;
     const { problems, ...tables } = reconciler.state();
-    const freshness = this.source?.freshness();
+    const { synced, asOfMs, fault = '' } = source.freshness();
     return {
       instance: options.instance,
       node: options.node,
       ready: this.ready,
       attach: datapath.attachMode,
-      source: {
-        synced: freshness?.synced ?? false,
-        asOf: new Date(freshness?.asOfMs ?? 0).toISOString(),
-        fault: freshness?.fault ?? '',
-      },
+      source: { synced, asOf: new Date(asOfMs).toISOString(), fault },
       tables,
       podCIDRs: this.#podCidrs,
       endpoints: records.list().map((record) => ({
-        ...{ id: record.id, pod: `${record.namespace}/${record.pod}`, containerId: record.containerId },
-        ...{ ifname: record.ifname, hostInterface: record.hostInterface, ifindex: record.ifindex },
-        ...{ addresses: record.addresses, state: record.state },
+        id: record.id,
+        pod: `${record.namespace}/${record.pod}`,
+        containerId: record.containerId,
+        ifname: record.ifname,
+        hostInterface: record.hostInterface,
+        ifindex: record.ifindex,
+        addresses: record.addresses,
+        state: record.state,
+        closed: record.state === 'wiring' || drops.isClosed(record.id),
         ingressPolicies: drops.policies(record.id, 'ingress'),
         egressPolicies: drops.policies(record.id, 'egress'),
       })),
-      objectProblems: this.#problems,
+      objectProblems: this.#allProblems(),
       compileProblems: problems,
       counters: countersOf(datapath.counters()),
     };
   }
 
-  /** Everything taken in so far is in force when it resolves. */
+  /** What the source holds now, and everything taken in so far, is in force when it resolves. */
   async settle(): Promise<void> {
-    await this.#parts.reconciler.realized(this.#parts.reconciler.state().submitted);
+    const { source, reconciler } = this.#parts;
+    await source.sync();
+    await reconciler.realized(reconciler.state().submitted);
   }
 
-  #submit(changes: readonly ClusterChange[]): number {
+  #submit(changes: readonly ClusterChange[]): void {
     this.#parts.snapshot.apply(changes);
-    return this.#parts.reconciler.submit(changes);
+    if (this.#backlog === undefined) this.#parts.reconciler.submit(changes);
+    else this.#backlog.push(...changes);
   }
 
   /** This node's podCIDRs feed IPAM; addresses of them that no pod has lead nowhere. */
   #followNode(): void {
     const { snapshot, options, ipam, node, log } = this.#parts;
     const podCidrs = snapshot.nodes.get(options.node)?.podCIDRs ?? [];
+    this.#rangeProblem = podCidrs.length > 0 ? undefined : noRange(options.node, snapshot.nodes.has(options.node));
     if (podCidrs.join() === this.#podCidrs.join()) return;
     try {
       ipam.configure(podCidrs);
+      const gone = this.#podCidrs.filter((cidr) => !podCidrs.includes(cidr));
+      removeUnreachable(node, gone);
       ensureUnreachable(node, podCidrs);
       this.#podCidrs = podCidrs;
       log.info({ pod_cidrs: podCidrs }, 'address ranges of this node');
     } catch (error) {
-      log.error({ pod_cidrs: podCidrs, err: error }, 'podCIDRs of this node cannot be used; the last ones stay');
+      this.#rangeProblem = nodeProblem('error', options.node, 'spec.podCIDRs', errorMessage(error));
     }
+  }
+
+  #allProblems(): readonly ObjectProblem[] {
+    return this.#rangeProblem === undefined ? this.#problems : [...this.#problems, this.#rangeProblem];
   }
 
   /** Each problem is logged when it comes, not with every look. */
   #tell(problems: readonly ObjectProblem[]): void {
-    this.#problems = problems;
     const now = new Set<string>();
     for (const problem of problems) {
       const text = formatProblem(problem);
       now.add(text);
       if (this.#told.has(text)) continue;
-      if (problem.severity === 'error') this.#parts.log.error({ excerpt: problem.place?.excerpt }, text);
-      else this.#parts.log.warn({ excerpt: problem.place?.excerpt }, text);
+      const { place } = problem;
+      const fields = place === undefined ? {} : { excerpt: place.excerpt };
+      if (problem.severity === 'error') this.#parts.log.error(fields, text);
+      else this.#parts.log.warn(fields, text);
     }
     this.#told = now;
   }
 }
 
-function addInspectionRoutes(server: LocalServer, core: AgentCore, feed: DropFeed, source: ManifestSource): void {
+function noRange(node: string, isKnown: boolean): ObjectProblem {
+  return isKnown
+    ? nodeProblem('warning', node, 'spec.podCIDRs', 'there are none: no pod of this node can get an address')
+    : nodeProblem('warning', node, '', 'is not in the desired state: no pod of this node can get an address');
+}
+
+function nodeProblem(severity: ObjectProblem['severity'], name: string, path: string, message: string): ObjectProblem {
+  const object = { apiVersion: 'v1', kind: 'Node', namespace: '', name };
+  return { severity, object, file: undefined, place: undefined, path, message, hint: '' };
+}
+
+function addInspectionRoutes(server: LocalServer, core: AgentCore, feed: DropFeed): void {
   const answerStatus = (): { status: number; contentType: string; body: string } => ({
     status: 200,
     contentType: JSON_TYPE,
@@ -258,16 +328,16 @@ function addInspectionRoutes(server: LocalServer, core: AgentCore, feed: DropFee
   server.route('GET', '/v1/status', async (request) => request.answer(answerStatus()));
   server.route('POST', '/v1/sync', async (request) => {
     try {
-      await source.sync();
       await core.settle();
-      request.answer(answerStatus());
     } catch (error) {
-      const body = { message: 'the state of the folder is not in force', reason: errorMessage(error) };
-      request.answer({ status: 503, contentType: JSON_TYPE, body: `${JSON.stringify(body)}\n` });
+      throw new CniError(CniCode.tryAgain, 'the desired state is not in force', errorMessage(error), { cause: error });
     }
+    request.answer(answerStatus());
   });
   server.route('GET', '/v1/drops', async (request) => {
-    const stream = request.stream('application/x-ndjson');
-    feed.follow((report) => stream.write(`${JSON.stringify(report)}\n`), request.signal);
+    // Refused before the answer begins: afterwards nobody could be told.
+    let stream: LocalStream | undefined;
+    feed.follow((report) => stream?.write(`${JSON.stringify(report)}\n`), request.signal);
+    stream = request.stream('application/x-ndjson');
   });
 }

@@ -3,6 +3,7 @@
  * posted as they come; tables come back as flat typed arrays that are transferred, not copied.
  */
 import { Worker } from 'node:worker_threads';
+import { errorMessage } from '../lib/errors.ts';
 import type { CompileProblem, RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { VerdictTables } from '../policy/tables.ts';
@@ -39,7 +40,10 @@ export class CompilerThread implements CompileService {
   constructor(start: CompilerStart, onEnd: (error: Error) => void) {
     this.#worker = new Worker(new URL('./compiler-worker.ts', import.meta.url), { workerData: start });
     this.#worker.on('message', (response: CompilerResponse) => this.#receive(response));
-    this.#worker.on('error', (error) => this.#end(error instanceof Error ? error : new Error(String(error)), onEnd));
+    this.#worker.on('messageerror', (error) => this.#end(error, onEnd));
+    this.#worker.on('error', (error) => {
+      this.#end(new Error(`the compiler failed: ${errorMessage(error)}`, { cause: error }), onEnd);
+    });
     this.#worker.on('exit', (code) => this.#end(new Error(`the compiler thread ended with code ${code}`), onEnd));
   }
 
@@ -61,7 +65,7 @@ export class CompilerThread implements CompileService {
   }
 
   async close(): Promise<void> {
-    this.#ended ??= new Error('the compiler is closed');
+    this.#end(new Error('the compiler is closed'), () => undefined);
     await this.#worker.terminate();
   }
 
@@ -72,8 +76,7 @@ export class CompilerThread implements CompileService {
   #receive(response: CompilerResponse): void {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (response.kind === 'compiled') pending?.resolve(response);
-    else pending?.reject(new Error(`compiler: ${response.message}`));
+    pending?.resolve(response);
   }
 
   #end(error: Error, onEnd: (error: Error) => void): void {

@@ -1,6 +1,10 @@
-/** The compiler's thread (compile-service.ts is its other end). Requests are carried out in the order they come. */
+/**
+ * The compiler's thread (compile-service.ts is its other end). Requests are carried out in the order they come.
+ *
+ * Nothing is caught: a compiler that has thrown is half-way through its work, and tables that it would make afterwards
+ * could open what is closed. The thread ends with the error, and the agent with it.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorMessage } from '../lib/errors.ts';
 import { Compiler, type CompileProblem, type CompilerOptions, type RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { VerdictTables } from '../policy/tables.ts';
@@ -12,14 +16,11 @@ export type CompilerRequest =
   | { readonly kind: 'compile' }
   | { readonly kind: 'release'; readonly retired: RetiredIds };
 
-export type CompilerResponse =
-  | {
-      readonly kind: 'compiled';
-      readonly tables: VerdictTables;
-      readonly problems: readonly CompileProblem[];
-      readonly retired: RetiredIds;
-    }
-  | { readonly kind: 'failed'; readonly message: string };
+export interface CompilerResponse {
+  readonly tables: VerdictTables;
+  readonly problems: readonly CompileProblem[];
+  readonly retired: RetiredIds;
+}
 
 const port = parentPort;
 if (port === null) throw new Error('compiler-worker.ts is a thread of the agent, not a program');
@@ -41,22 +42,30 @@ port.on('message', (request: CompilerRequest) => {
 });
 
 function compile(): void {
-  try {
-    const { tables, problems, retired } = compiler.compile();
-    const response: CompilerResponse = { kind: 'compiled', tables, problems, retired };
-    port?.postMessage(response, buffersOf(tables));
-  } catch (error) {
-    const response: CompilerResponse = { kind: 'failed', message: errorMessage(error) };
-    port?.postMessage(response);
-  }
+  const { tables, problems, retired } = compiler.compile();
+  const response: CompilerResponse = { tables, problems, retired };
+  port?.postMessage(response, buffersOf(tables));
 }
 
 function buffersOf({ addresses, prefixes, ports, rows, endpoints }: VerdictTables): ArrayBuffer[] {
   const arrays = [
-    ...[addresses.keys, addresses.classes, addresses.flags, prefixes.keys, prefixes.classes],
-    ...[ports.protocol, ports.first, ports.last, ports.portClass],
-    ...[rows.ruleSet, rows.peerClass, rows.block, rows.allow, rows.audit],
-    ...[endpoints.id, endpoints.ingress, endpoints.egress],
+    addresses.keys,
+    addresses.classes,
+    addresses.flags,
+    prefixes.keys,
+    prefixes.classes,
+    ports.protocol,
+    ports.first,
+    ports.last,
+    ports.portClass,
+    rows.ruleSet,
+    rows.peerClass,
+    rows.block,
+    rows.allow,
+    rows.audit,
+    endpoints.id,
+    endpoints.ingress,
+    endpoints.egress,
   ];
   return [...new Set(arrays.map(({ buffer }) => buffer as ArrayBuffer))];
 }

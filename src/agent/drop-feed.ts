@@ -1,4 +1,5 @@
 /** Drop reports for whoever follows them, and for the log: one line an event, which the programs limit in number. */
+import { CniCode, CniError } from '../cni/error.ts';
 import type { DropEvent } from '../datapath/datapath.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { DropReport, DropReporter } from './drop-report.ts';
@@ -27,9 +28,16 @@ export class DropFeed {
     for (const follower of this.#followers) follower(report);
   }
 
-  /** Until the signal. @throws Error when there are too many. */
+  /** Until the signal. @throws CniError, which the caller is told, when there are too many. */
   follow(follower: (report: DropReport) => void, signal: AbortSignal): void {
-    if (this.#followers.size >= FOLLOWERS_MAX) throw new Error(`${FOLLOWERS_MAX} callers follow the drops already`);
+    if (signal.aborted) return;
+    if (this.#followers.size >= FOLLOWERS_MAX) {
+      throw new CniError(
+        CniCode.tryAgain,
+        `${FOLLOWERS_MAX} callers follow the drops already`,
+        'end one of them first',
+      );
+    }
     this.#followers.add(follower);
     signal.addEventListener('abort', () => this.#followers.delete(follower), { once: true });
   }

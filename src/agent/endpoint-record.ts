@@ -4,8 +4,8 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { type Attachment, attachmentKey } from '../cni/request.ts';
+import { coalesce } from '../lib/coalesce.ts';
 
 export interface EndpointRecord extends Attachment {
   /** Kernel endpoint id, unique over the life of the node. */
@@ -24,37 +24,45 @@ export interface EndpointRecord extends Attachment {
   readonly hostMac: string;
 }
 
-const FIELDS: Readonly<Record<keyof EndpointRecord, 'number' | 'string' | 'object'>> = {
-  id: 'number',
-  state: 'string',
-  containerId: 'string',
-  ifname: 'string',
-  netns: 'string',
-  namespace: 'string',
-  pod: 'string',
-  uid: 'string',
-  hostInterface: 'string',
-  ifindex: 'number',
-  addresses: 'object',
-  mac: 'string',
-  hostMac: 'string',
-};
+const LAST_ID = 'last-id';
+const RECORD_FILE = /^([0-9]+)\.json$/;
+/** What is being written; left by an agent that was killed meanwhile. */
+const UNFINISHED = '.tmp';
 
-function isRecord(value: unknown): value is EndpointRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const kinds = Object.fromEntries(
-    Object.keys(FIELDS).map((name) => [name, typeof (value as Record<string, unknown>)[name]]),
-  );
-  return isDeepStrictEqual(kinds, { ...FIELDS });
-}
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+const FIELDS: Readonly<Record<keyof EndpointRecord, (value: unknown) => boolean>> = {
+  id: isId,
+  state: (value) => value === 'wiring' || value === 'ready',
+  containerId: isText,
+  ifname: isText,
+  netns: isText,
+  namespace: isText,
+  pod: isText,
+  uid: isText,
+  hostInterface: isText,
+  ifindex: Number.isSafeInteger,
+  addresses: (value) => Array.isArray(value) && value.every(isText),
+  mac: isText,
+  hostMac: isText,
+};
 
 export class EndpointRecords {
   readonly #directory: string;
   readonly #records = new Map<string, EndpointRecord>();
+  readonly #saveLastId: () => Promise<void>;
   #lastId = 0;
+  #revision = 0;
 
   constructor(directory: string) {
     this.#directory = directory;
+    // Many ADDs at one time share a write; the number on disk is never below one that was given out.
+    this.#saveLastId = coalesce(() => this.#replace(LAST_ID, String(this.#lastId)));
+  }
+
+  /** Counts the changes of the list. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Reads what an earlier agent left. Returns the files that could not be read; they are left where they are. */
@@ -62,19 +70,14 @@ export class EndpointRecords {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const unreadable: string[] = [];
     for (const name of await readdir(this.#directory)) {
-      if (name === 'last-id') {
-        this.#lastId = Math.max(this.#lastId, Number(await readFile(join(this.#directory, name), 'utf8')) || 0);
+      if (name.endsWith(UNFINISHED)) {
+        await rm(join(this.#directory, name));
         continue;
       }
-      if (!name.endsWith('.json')) continue;
-      const record = parse(await readFile(join(this.#directory, name), 'utf8'));
-      if (record === undefined) {
-        unreadable.push(join(this.#directory, name));
-        continue;
-      }
-      this.#records.set(attachmentKey(record), record);
-      this.#lastId = Math.max(this.#lastId, record.id);
+      const isRead = name === LAST_ID ? await this.#loadLastId() : await this.#loadRecord(name);
+      if (!isRead) unreadable.push(join(this.#directory, name));
     }
+    this.#revision += 1;
     return unreadable;
   }
 
@@ -86,7 +89,7 @@ export class EndpointRecords {
   async nextId(atLeast: number): Promise<number> {
     this.#lastId = Math.max(this.#lastId, atLeast) + 1;
     const id = this.#lastId;
-    await this.#replace('last-id', String(id));
+    await this.#saveLastId();
     return id;
   }
 
@@ -94,29 +97,56 @@ export class EndpointRecords {
     return this.#records.get(attachmentKey(owner));
   }
 
-  byId(id: number): EndpointRecord | undefined {
-    return this.list().find((record) => record.id === id);
-  }
-
   list(): readonly EndpointRecord[] {
     return [...this.#records.values()];
   }
 
+  /** It is known once it is on disk: a record that could not be written is none. */
   async put(record: EndpointRecord): Promise<void> {
-    this.#records.set(attachmentKey(record), record);
     await this.#replace(`${record.id}.json`, JSON.stringify(record));
+    this.#records.set(attachmentKey(record), record);
+    this.#revision += 1;
   }
 
   async remove(record: EndpointRecord): Promise<void> {
     await rm(join(this.#directory, `${record.id}.json`), { force: true });
     this.#records.delete(attachmentKey(record));
+    this.#revision += 1;
+  }
+
+  async #loadLastId(): Promise<boolean> {
+    const id = Number(await readFile(join(this.#directory, LAST_ID), 'utf8'));
+    if (!isId(id)) return false;
+    this.#lastId = Math.max(this.#lastId, id);
+    return true;
+  }
+
+  /** Files of other names are none of ours. */
+  async #loadRecord(name: string): Promise<boolean> {
+    const [, id] = RECORD_FILE.exec(name) ?? [];
+    if (id === undefined) return true;
+    this.#lastId = Math.max(this.#lastId, Number(id));
+    const record = parse(await readFile(join(this.#directory, name), 'utf8'));
+    if (record?.id !== Number(id)) return false;
+    this.#records.set(attachmentKey(record), record);
+    return true;
   }
 
   async #replace(name: string, text: string): Promise<void> {
     const path = join(this.#directory, name);
-    await writeFile(`${path}.tmp`, text, { mode: 0o600 });
-    await rename(`${path}.tmp`, path);
+    await writeFile(path + UNFINISHED, text, { mode: 0o600 });
+    await rename(path + UNFINISHED, path);
   }
+}
+
+function isId(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) > 0;
+}
+
+function isRecord(value: unknown): value is EndpointRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields: Readonly<Record<string, unknown>> = { ...value };
+  return Object.entries(FIELDS).every(([name, isRight]) => isRight(fields[name]));
 }
 
 function parse(text: string): EndpointRecord | undefined {

@@ -5,12 +5,14 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { errorMessage } from '../lib/errors.ts';
+import { ConfigError, errorMessage } from '../lib/errors.ts';
 
 const run = promisify(execFile);
 const COMMAND_TIMEOUT_MS = 10_000;
 /** iptables-legacy and the nft flavour both wait for their lock this long. */
 const LOCK_WAIT_SECONDS = '5';
+/** 1: there is no such rule or chain; 2: the rule names a chain that is not there. Others: it could not be found out. */
+const ABSENT_EXIT_CODES: ReadonlySet<unknown> = new Set([1, 2]);
 
 const FAMILIES = ['iptables', 'ip6tables'] as const;
 type Tool = (typeof FAMILIES)[number];
@@ -33,7 +35,7 @@ export function forwardRules(interfacePrefix: string): string {
   ].join('\n');
 }
 
-/** Makes the rules be there, once. @throws Error that names the command and what it said. */
+/** Makes the rules be there, once. @throws ConfigError without iptables, Error that names the command and what it said. */
 export async function ensureForwardRules(interfacePrefix: string): Promise<void> {
   const chain = forwardChain(interfacePrefix);
   for (const tool of FAMILIES) {
@@ -46,7 +48,8 @@ export async function ensureForwardRules(interfacePrefix: string): Promise<void>
 export async function removeForwardRules(interfacePrefix: string): Promise<void> {
   const chain = forwardChain(interfacePrefix);
   for (const tool of FAMILIES) {
-    await succeeds(tool, ['-D', 'FORWARD', '-j', chain]);
+    // Each call removes one: somebody may have restored a saved set of rules over ours.
+    while (await succeeds(tool, ['-D', 'FORWARD', '-j', chain]));
     if (await succeeds(tool, ['-F', chain])) await command(tool, ['-X', chain]);
   }
 }
@@ -56,7 +59,7 @@ async function succeeds(tool: Tool, args: readonly string[]): Promise<boolean> {
     await run(tool, ['-w', LOCK_WAIT_SECONDS, ...args], { timeout: COMMAND_TIMEOUT_MS });
     return true;
   } catch (error) {
-    if (isExit(error)) return false;
+    if (isAbsent(error)) return false;
     throw commandError(tool, args, error);
   }
 }
@@ -80,14 +83,14 @@ async function restore(tool: Tool, text: string): Promise<void> {
   }
 }
 
-/** The command ran and said no, as opposed to: it could not be run. */
-function isExit(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number';
+/** The command ran and said no, as opposed to: it could not be run, or did not get its lock. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ABSENT_EXIT_CODES.has(error.code);
 }
 
 function commandError(tool: string, args: readonly string[], error: unknown): Error {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-    return new Error(`${tool} is not installed; it is in Debian's package iptables`);
+    return new ConfigError(`${tool} is not installed; it is in Debian's package iptables`);
   }
   const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : errorMessage(error);
   return new Error(`${tool} ${args.join(' ')}: ${said}`);

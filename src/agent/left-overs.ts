@@ -3,7 +3,8 @@
  * records of ADDs that never answered, records whose interface is gone, interfaces, endpoints and addresses without a
  * record. Afterwards records, interfaces, endpoints and allocations say the same.
  */
-import type { Datapath } from '../datapath/datapath.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Datapath, EndpointWiring } from '../datapath/datapath.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
 import type { Log } from '../lib/log.ts';
@@ -27,6 +28,8 @@ export async function removeLeftOvers(parts: LeftOverParts): Promise<void> {
     if (isWhole) continue;
     log.warn(fieldsOf(record), record.state === 'wiring' ? 'unfinished ADD is undone' : 'pod is gone and is forgotten');
     await unwirePod(node, instance, record.hostInterface);
+    // Also of an id that is not among the endpoints: programs are attached before the maps know it.
+    await datapath.detachEndpoint(record.id);
     await records.remove(record);
   }
   const kept = records.list();
@@ -44,9 +47,20 @@ export async function removeLeftOvers(parts: LeftOverParts): Promise<void> {
 }
 
 /** An endpoint that the kernel knows as it is keeps what it has; one that lost its programs or maps gets them, closed. */
-async function attachAgain({ datapath }: LeftOverParts, record: EndpointRecord): Promise<void> {
+async function attachAgain({ datapath, log }: LeftOverParts, record: EndpointRecord): Promise<void> {
   const { id, ifindex, addresses, mac, hostMac } = record;
-  await datapath.attachEndpoint({ id, ifindex, addresses, mac, hostMac, noPeer: false });
+  const wiring = { id, ifindex, addresses, mac, hostMac, noPeer: false };
+  const known = datapath.endpoints().get(id);
+  if (known !== undefined && !isDeepStrictEqual(byFamily(known), byFamily(wiring))) {
+    log.warn({ ...fieldsOf(record), known }, 'endpoint is not as its record says and is attached anew');
+    await datapath.detachEndpoint(id);
+  }
+  await datapath.attachEndpoint(wiring);
+}
+
+/** The kernel's maps do not keep the order of addresses. */
+function byFamily(wiring: EndpointWiring): EndpointWiring {
+  return { ...wiring, addresses: wiring.addresses.toSorted() };
 }
 
 function fieldsOf({ namespace, pod, hostInterface, addresses }: EndpointRecord): object {

@@ -1,17 +1,20 @@
 /** The addresses on the node's own interfaces: a pod may always reach its own node (NP-81). */
 import { networkInterfaces } from 'node:os';
 import { Monitor } from '../kernel/netlink/monitor.ts';
+import { errorMessage } from '../lib/errors.ts';
 import { canonicalAddress } from '../net/address.ts';
 
 const ZONE = /%.*$/;
+/** Addresses that every host has. Others on the loopback interface count: a routed node may have its own only there. */
+const EVERYWHERE = /^(127\.|::1$|fe80:)/;
 
 /** Canonical text, sorted, without loopback and link-local ones. Reads the interfaces of this process's namespace. */
 export function readNodeAddresses(): readonly string[] {
   const found = new Set<string>();
   for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address, internal } of addresses ?? []) {
+    for (const { address } of addresses ?? []) {
       const text = canonicalAddress(address.replace(ZONE, ''));
-      if (text !== undefined && !internal && !text.startsWith('fe80:')) found.add(text);
+      if (text !== undefined && !EVERYWHERE.test(text)) found.add(text);
     }
   }
   return [...found].toSorted();
@@ -28,21 +31,21 @@ export class NodeAddresses implements Disposable {
     this.#listener = listener;
   }
 
-  static watch(listener: (list: readonly string[]) => void): NodeAddresses {
+  /** onFatal: what happens to the addresses cannot be followed any more. */
+  static watch(listener: (list: readonly string[]) => void, onFatal: (error: Error) => void): NodeAddresses {
     const watched = new NodeAddresses(Monitor.open(['address']), listener);
     watched.#monitor.onReadable(() => {
-      // The events only say that something changed: the list is read anew, so lost ones (resync) do no harm.
-      watched.#monitor.read();
-      watched.#read();
+      try {
+        // The events only say that something changed: the list is read anew, so lost ones (resync) do no harm.
+        watched.#monitor.read();
+        watched.#read();
+      } catch (error) {
+        watched.#monitor[Symbol.dispose]();
+        onFatal(new Error(`the node's addresses cannot be followed: ${errorMessage(error)}`, { cause: error }));
+      }
     });
     watched.#read();
     return watched;
-  }
-
-  /** One a family, the first: source of what the node itself sends to its pods. */
-  preferred(): readonly string[] {
-    const isIpv6 = (address: string): boolean => address.includes(':');
-    return [this.#list.find((a) => !isIpv6(a)), this.#list.find(isIpv6)].filter((a) => a !== undefined);
   }
 
   [Symbol.dispose](): void {

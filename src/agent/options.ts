@@ -23,8 +23,8 @@ export interface AgentOptions {
 /** As they come from the command line: every value is text. */
 export interface RawAgentOptions {
   readonly instance: string;
-  readonly node: string;
-  readonly source: string;
+  readonly node?: string;
+  readonly source?: string;
   readonly runDir: string;
   readonly stateDir: string;
   readonly bpfRoot: string;
@@ -40,18 +40,24 @@ const POD_WAIT_MAX_SECONDS = 60;
 
 /** @throws ConfigError that names the option and what would be right. */
 export function readAgentOptions(raw: RawAgentOptions): AgentOptions {
-  const source = /^manifests:(.+)$/.exec(raw.source);
-  if (source === null) {
+  if (raw.source === undefined) {
+    throw new ConfigError('--source is missing: use manifests:DIR, a folder of Kubernetes YAML');
+  }
+  const [, folder] = /^manifests:(.+)$/.exec(raw.source) ?? [];
+  if (folder === undefined) {
     throw new ConfigError(`--source ${JSON.stringify(raw.source)}: use manifests:DIR, a folder of Kubernetes YAML`);
   }
   const attach = ATTACH_MODES.find((mode) => mode === raw.attach);
+  if (raw.node === undefined || raw.node === '') {
+    throw new ConfigError('--node is missing: use the name of this node among the Node objects');
+  }
   if (attach === undefined) {
     throw new ConfigError(`--attach ${JSON.stringify(raw.attach)}: use ${ATTACH_MODES.join(', ')}`);
   }
   return {
     instance: raw.instance,
     node: raw.node,
-    manifests: resolve(source[1] ?? ''),
+    manifests: resolve(folder),
     runDir: resolve(raw.runDir),
     stateDir: resolve(raw.stateDir),
     bpfRoot: resolve(raw.bpfRoot),
@@ -64,7 +70,7 @@ export function readAgentOptions(raw: RawAgentOptions): AgentOptions {
 
 function readNumber(option: string, text: string, min: number, max: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max) {
+  if (!/^[0-9]{1,9}$/.test(text) || value < min || value > max) {
     throw new ConfigError(`${option} ${JSON.stringify(text)}: use a whole number from ${min} to ${max}`);
   }
   return value;

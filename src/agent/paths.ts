@@ -20,9 +20,12 @@ export interface InstancePaths {
   readonly deleteJournal: string;
 }
 
+/** sun_path of unix(7) without the NUL. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
 const INSTANCE = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
-/** @throws ConfigError when the name could not be part of a path, a chain or a socket's address. */
+/** @throws ConfigError when the name could not be part of a path or a chain, or the path be a socket's address. */
 export function instancePaths(
   instance: string,
   roots: { runDir: string; stateDir: string; bpfRoot: string },
@@ -34,11 +37,18 @@ export function instancePaths(
   }
   const runDir = join(roots.runDir, instance);
   const stateDir = join(roots.stateDir, instance);
+  const socket = join(runDir, 'agent.sock');
+  if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
+    throw new ConfigError(
+      `--run-dir ${roots.runDir}: the agent's socket would be ${socket}, and the path of a socket has at most ` +
+        `${SOCKET_PATH_BYTES_MAX} bytes: use a shorter directory`,
+    );
+  }
   return {
     runDir,
     stateDir,
     pinRoot: roots.bpfRoot,
-    socket: join(runDir, 'agent.sock'),
+    socket,
     lock: join(runDir, 'agent.lock'),
     endpoints: join(runDir, 'endpoints'),
     deleteJournal: join(stateDir, 'del-journal'),

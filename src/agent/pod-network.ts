@@ -16,7 +16,7 @@ import type { Ipam } from '../ipam/ipam.ts';
 import type { Owner } from '../ipam/owner.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Pod } from '../policy/model.ts';
+import type { ClusterChange, Pod } from '../policy/model.ts';
 import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
 import type { Log } from '../lib/log.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -40,8 +40,6 @@ export interface PodNetworkParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: (size: number) => Uint8Array;
-  /** The node's own addresses, at most one a family. */
-  readonly nodeAddresses: () => readonly string[];
 }
 
 /** What an ADD has made so far, as the way to take it back; run in reverse. */
@@ -93,8 +91,8 @@ export class AgentPodNetwork implements PodNetwork {
 
     const id = await records.nextId(Math.max(0, ...datapath.endpoints().keys()));
     const planned = this.#plan(request, pod, id, addresses);
-    await records.put(planned);
     undo.push(() => records.remove(planned));
+    await records.put(planned);
     const wired = wirePod(node, {
       hostName: planned.hostInterface,
       ifname: planned.ifname,
@@ -103,16 +101,16 @@ export class AgentPodNetwork implements PodNetwork {
       mac: planned.mac,
       hostMac: planned.hostMac,
       mtu: this.#parts.mtu,
-      nodeAddresses: this.#parts.nodeAddresses(),
     });
     undo.push(() => unwirePod(node, this.#parts.instance, planned.hostInterface));
 
     undo.push(() => datapath.detachEndpoint(id));
+    // Also when attaching fails half-way: the tables that follow clear what the maps have of it.
+    undo.push(async () => this.#forget(planned));
     const { mac, hostMac } = planned;
     await datapath.attachEndpoint({ id, ifindex: wired.hostIndex, addresses, mac, hostMac, noPeer: false });
-    undo.push(async () => this.#forget(planned));
     const { namespace, name, uid } = pod;
-    const change = reconciler.submit([
+    const change = this.#submit([
       { kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid: request.pod.uid ?? uid, addresses } },
     ]);
     await reconciler.realized(change);
@@ -162,17 +160,21 @@ export class AgentPodNetwork implements PodNetwork {
   }
 
   #forget(record: EndpointRecord): void {
-    this.#parts.reconciler.submit([{ kind: 'LocalEndpoint', op: 'delete', id: record.id }]);
+    this.#submit([{ kind: 'LocalEndpoint', op: 'delete', id: record.id }]);
   }
 
-  async #takeBack(undo: readonly Undo[], request: Attachment): Promise<void> {
-    for (const step of undo.toReversed()) {
-      try {
-        await step();
-      } catch (error) {
-        const { containerId, ifname } = request;
-        this.#parts.log.error({ container: containerId, interface: ifname, err: error }, 'a failed ADD left something');
-      }
+  #submit(changes: readonly ClusterChange[]): number {
+    this.#parts.snapshot.apply(changes);
+    return this.#parts.reconciler.submit(changes);
+  }
+
+  /** Record and address are the last to go: when a step fails they stay, and lead the DEL, or the next start, to the rest. */
+  async #takeBack(undo: readonly Undo[], { containerId, ifname }: Attachment): Promise<void> {
+    try {
+      for (const step of undo.toReversed()) await step();
+    } catch (error) {
+      const fields = { container: containerId, interface: ifname, err: error };
+      this.#parts.log.error(fields, 'a failed ADD left something; its DEL removes it');
     }
   }
 

@@ -6,13 +6,14 @@
  * 3. A step that fails leaves the last state in force and is tried again: at the next change, or after a growing pause.
  */
 import type { Datapath, Realized } from '../datapath/datapath.ts';
-import { CapacityError, errorMessage } from '../lib/errors.ts';
+import { CapacityError } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { CompileService, CompiledTables } from './compile-service.ts';
 import type { Log } from '../lib/log.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
+const STOPPING = 'the agent is stopping';
 
 interface Waiter {
   readonly sequence: number;
@@ -34,15 +35,17 @@ export interface ReconcilerState {
 
 export class Reconciler {
   readonly #compiler: CompileService;
-  readonly #datapath: Datapath;
+  readonly #datapath: Pick<Datapath, 'apply'>;
   readonly #log: Log;
   #waiters: Waiter[] = [];
   #submitted = 0;
   #realized = 0;
   #last: Realized = { generation: 0, revision: 0, writes: 0 };
-  #failure = '';
+  /** Of the newest step; undefined when it succeeded. */
+  #lastError: Error | undefined;
   #problems: CompiledTables['problems'] = [];
-  #running: Promise<void> | undefined;
+  #isRunning = false;
+  #running: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   #closed = false;
@@ -50,7 +53,7 @@ export class Reconciler {
 
   constructor(parts: {
     compiler: CompileService;
-    datapath: Datapath;
+    datapath: Pick<Datapath, 'apply'>;
     log: Log;
     onTables: (tables: CompiledTables) => void;
   }) {
@@ -68,9 +71,11 @@ export class Reconciler {
     return this.#submitted;
   }
 
-  /** Resolves once change `sequence` is in force; rejects when the step that held it failed. */
+  /** Resolves once change `sequence` is in force; rejects when the step that held it failed, also if that was before. */
   async realized(sequence: number): Promise<void> {
     if (this.#realized >= sequence) return;
+    if (this.#closed) throw new Error(STOPPING);
+    if (!this.#isRunning) throw this.#lastError ?? new Error(`change ${sequence} was not submitted`);
     await new Promise<void>((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }));
   }
 
@@ -80,7 +85,7 @@ export class Reconciler {
       realized: this.#realized,
       generation: this.#last.generation,
       revision: this.#last.revision,
-      failure: this.#failure,
+      failure: this.#lastError?.message ?? '',
       problems: this.#problems,
     };
   }
@@ -90,27 +95,31 @@ export class Reconciler {
     this.#closed = true;
     clearTimeout(this.#retry);
     await this.#running;
-    for (const waiter of this.#waiters) waiter.reject(new Error('the agent is stopping'));
+    for (const waiter of this.#waiters) waiter.reject(new Error(STOPPING));
     this.#waiters = [];
   }
 
   #kick(): void {
-    if (this.#closed || this.#running !== undefined) return;
+    if (this.#closed || this.#isRunning) return;
     clearTimeout(this.#retry);
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#isRunning = true;
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
-    while (!this.#closed && this.#realized < this.#submitted) {
-      const target = this.#submitted;
-      try {
-        await this.#step(target);
-      } catch (error) {
-        this.#fail(target, error);
-        if (this.#submitted === target) return;
+    // Reset in the same turn as the last look at `submitted`: a change that comes right after starts a step of its own.
+    try {
+      while (!this.#closed && this.#realized < this.#submitted) {
+        const target = this.#submitted;
+        try {
+          await this.#step(target);
+        } catch (error) {
+          this.#fail(target, error);
+          if (this.#submitted === target) return;
+        }
       }
+    } finally {
+      this.#isRunning = false;
     }
   }
 
@@ -120,12 +129,14 @@ export class Reconciler {
     this.#onTables(compiled);
     const limit = compiled.problems.find((problem) => problem.kind === 'limit');
     if (limit !== undefined) {
-      throw new CapacityError(limit.limit, limit.needed, limit.available, limit.policies.join(', '));
+      const cause = limit.policies.join(', ') || 'the state of the cluster';
+      throw new CapacityError(limit.limit, limit.needed, limit.available, cause);
     }
     this.#last = await this.#datapath.apply(compiled.tables);
     this.#compiler.applied(compiled);
     this.#realized = target;
-    this.#failure = '';
+    this.#lastError = undefined;
+    clearTimeout(this.#retry);
     this.#retryMs = RETRY_FIRST_MS;
     this.#log.debug({ ...this.#last, change: target }, 'tables in force');
     const done = this.#waiters.filter((waiter) => waiter.sequence <= target);
@@ -135,17 +146,19 @@ export class Reconciler {
 
   #fail(target: number, error: unknown): void {
     const reason = error instanceof Error ? error : new Error(String(error));
-    this.#failure = errorMessage(error);
+    this.#lastError = reason;
+    // What does not fit will not fit the next time either; only a change can mend it.
+    const retryMs = reason instanceof CapacityError || this.#closed ? undefined : this.#retryMs;
     this.#log.error(
-      { err: reason, change: target, retry_ms: this.#retryMs },
+      { err: reason, change: target, ...(retryMs === undefined ? {} : { retry_ms: retryMs }) },
       'tables are not in force; the last ones stay',
     );
     const failed = this.#waiters.filter((waiter) => waiter.sequence <= target);
     this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > target);
     for (const waiter of failed) waiter.reject(reason);
-    // What does not fit will not fit the next time either; only a change can mend it.
-    if (error instanceof CapacityError || this.#closed) return;
-    this.#retry = setTimeout(() => this.#kick(), this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    if (retryMs === undefined) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#kick(), retryMs);
+    this.#retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
   }
 }

@@ -13,6 +13,8 @@ export interface EndpointStatus {
   readonly ifindex: number;
   readonly addresses: readonly string[];
   readonly state: 'wiring' | 'ready';
+  /** Nothing passes in either direction: the pod is not in the desired state, or its policies are not in force yet. */
+  readonly closed: boolean;
   readonly ingressPolicies: readonly string[];
   readonly egressPolicies: readonly string[];
 }

@@ -1,4 +1,8 @@
 import type { ClusterChange, LocalEndpoint, Namespace, NetworkPolicy, Node, Pod } from '../policy/model.ts';
+import type { EndpointSlice, Service, ServiceChange } from '../service/model.ts';
+
+/** Anything that a source or the agent can tell of. */
+export type SnapshotChange = ClusterChange | ServiceChange;
 
 /** The key of a namespaced object in changes and in the snapshot. */
 export function objectKey(namespace: string, name: string): string {
@@ -14,6 +18,8 @@ export class Snapshot {
   readonly #pods = new Map<string, Pod>();
   readonly #networkPolicies = new Map<string, NetworkPolicy>();
   readonly #nodes = new Map<string, Node>();
+  readonly #services = new Map<string, Service>();
+  readonly #endpointSlices = new Map<string, EndpointSlice>();
   readonly #localEndpoints = new Map<number, LocalEndpoint>();
   /** How many live pods show the address. */
   readonly #liveAddresses = new Map<string, number>();
@@ -45,6 +51,16 @@ export class Snapshot {
     return this.#nodes;
   }
 
+  /** By `namespace/name`. */
+  get services(): ReadonlyMap<string, Service> {
+    return this.#services;
+  }
+
+  /** By `namespace/name`. */
+  get endpointSlices(): ReadonlyMap<string, EndpointSlice> {
+    return this.#endpointSlices;
+  }
+
   /** By id. */
   get localEndpoints(): ReadonlyMap<number, LocalEndpoint> {
     return this.#localEndpoints;
@@ -65,7 +81,7 @@ export class Snapshot {
     return this.#liveAddresses.has(address);
   }
 
-  apply(changes: readonly ClusterChange[]): void {
+  apply(changes: readonly SnapshotChange[]): void {
     for (const change of changes) {
       if (change.op === 'set') this.#set(change);
       else this.#delete(change);
@@ -73,7 +89,7 @@ export class Snapshot {
     this.#revision++;
   }
 
-  #set(change: Extract<ClusterChange, { op: 'set' }>): void {
+  #set(change: Extract<SnapshotChange, { op: 'set' }>): void {
     switch (change.kind) {
       case 'Namespace':
         this.#namespaces.set(change.object.name, change.object);
@@ -87,6 +103,12 @@ export class Snapshot {
       case 'Node':
         this.#nodes.set(change.object.name, change.object);
         break;
+      case 'Service':
+        this.#services.set(objectKey(change.object.namespace, change.object.name), change.object);
+        break;
+      case 'EndpointSlice':
+        this.#endpointSlices.set(objectKey(change.object.namespace, change.object.name), change.object);
+        break;
       case 'LocalEndpoint':
         this.#localEndpoints.set(change.object.id, change.object);
         break;
@@ -96,7 +118,7 @@ export class Snapshot {
     }
   }
 
-  #delete(change: Extract<ClusterChange, { op: 'delete' }>): void {
+  #delete(change: Extract<SnapshotChange, { op: 'delete' }>): void {
     switch (change.kind) {
       case 'Namespace':
         this.#namespaces.delete(change.key);
@@ -109,6 +131,12 @@ export class Snapshot {
         break;
       case 'Node':
         this.#nodes.delete(change.key);
+        break;
+      case 'Service':
+        this.#services.delete(change.key);
+        break;
+      case 'EndpointSlice':
+        this.#endpointSlices.delete(change.key);
         break;
       case 'LocalEndpoint':
         this.#localEndpoints.delete(change.id);

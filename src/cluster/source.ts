@@ -3,6 +3,7 @@
  * rest of the agent knows of a source is this.
  */
 import type { ClusterChange } from '../policy/model.ts';
+import type { ServiceChange } from '../service/model.ts';
 
 /** As a person would name the object; empty strings for what could not be read. */
 export interface ObjectReference {
@@ -46,6 +47,8 @@ export interface ClusterUpdate {
    * a pod meets its policies; (5) policies go last, so a renamed one is never missing; then nodes and namespaces.
    */
   readonly changes: readonly ClusterChange[];
+  /** Of the same batch: Services and EndpointSlices, which no verdict depends on. In an order of their own. */
+  readonly services: readonly ServiceChange[];
   /** Everything that is wrong now, not only what is new. */
   readonly problems: readonly ObjectProblem[];
 }

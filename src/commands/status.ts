@@ -1,7 +1,7 @@
 /** `sluice status`: what the agent does now, for a person or as JSON. Exit code 1 when something is not in force. */
 import { styleText } from 'node:util';
-import type { AgentStatus } from '../agent/status.ts';
-import { formatProblem } from '../cluster/source.ts';
+import type { AgentStatus, EndpointStatus } from '../agent/status.ts';
+import { formatProblem, type ObjectProblem } from '../cluster/source.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { type InstanceOptions, readStatus } from './local-agent.ts';
 
@@ -30,24 +30,37 @@ export function isWell(status: AgentStatus): boolean {
 
 export function formatStatus(status: AgentStatus): string {
   const { tables, source } = status;
-  const isCurrent = tables.realized === tables.submitted;
   const state = isWell(status) ? styleText('green', 'well') : styleText('red', 'needs attention');
   const lines = [
     `instance ${status.instance} on node ${status.node}: ${state}`,
-    `  in force     generation ${tables.generation}${isCurrent ? '' : `, ${tables.submitted - tables.realized} changes on their way`}`,
+    `  in force     generation ${tables.generation}${outstanding(tables)}`,
     `  source       ${source.fault === '' ? `as of ${source.asOf}` : source.fault}`,
-    `  podCIDRs     ${status.podCIDRs.join(', ') || 'none (no Node object of this name)'}`,
+    `  podCIDRs     ${status.podCIDRs.join(', ') || 'none'}`,
     `  programs     attached by ${status.attach}`,
   ];
   if (tables.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${tables.failure}`);
   lines.push('', ...section('endpoints', endpointRows(status)));
   const problems = [
-    ...status.objectProblems.map((problem) => [formatProblem(problem)]),
+    ...status.objectProblems.map((problem) => [formatProblem(problem) + excerptOf(problem)]),
     ...status.compileProblems.map(({ message }) => [message]),
   ];
   if (problems.length > 0) lines.push('', ...section('problems', problems));
   lines.push('', ...section('packets', counterRows(status)));
   return lines.join('\n');
+}
+
+function outstanding({ submitted, realized, failure }: AgentStatus['tables']): string {
+  if (submitted === realized) return '';
+  return `, without the newest ${submitted - realized} of ${submitted} changes${failure === '' ? ': on their way' : ''}`;
+}
+
+/** The line in question with a caret below the place, indented under the message. */
+function excerptOf({ place }: ObjectProblem): string {
+  if (place === undefined) return '';
+  return place.excerpt
+    .split('\n')
+    .map((line) => `\n      ${line}`)
+    .join('');
 }
 
 function endpointRows({ endpoints }: AgentStatus): string[][] {
@@ -56,9 +69,14 @@ function endpointRows({ endpoints }: AgentStatus): string[][] {
     endpoint.pod,
     endpoint.addresses.join(' '),
     endpoint.hostInterface,
-    `ingress ${endpoint.ingressPolicies.join(', ') || 'open'}`,
-    `egress ${endpoint.egressPolicies.join(', ') || 'open'}`,
+    `ingress ${sideOf(endpoint, endpoint.ingressPolicies)}`,
+    `egress ${sideOf(endpoint, endpoint.egressPolicies)}`,
   ]);
+}
+
+/** The policies that isolate this side, or what holds without any. */
+function sideOf({ closed }: EndpointStatus, policies: readonly string[]): string {
+  return closed ? 'closed' : policies.join(', ') || 'open';
 }
 
 function counterRows({ counters }: AgentStatus): string[][] {

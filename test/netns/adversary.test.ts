@@ -1,5 +1,8 @@
-/** A pod that lies: other source addresses, other hardware addresses, segments of connections that never were. */
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+/**
+ * A pod that lies: other source addresses, other hardware addresses, segments of connections that never were. Kube-proxy's
+ * INVALID drop is taken out of the nodes: what is dropped here, Sluice has dropped.
+ */
+import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { PacketCounts } from '../support/agent-status.ts';
 import type { ClusterHost } from '../support/cluster-host.ts';
 import { ACK, concat, frame, RST, SYN, TCP, tcp, UDP, udp } from '../support/packet.ts';
@@ -7,21 +10,27 @@ import { PacketSocket } from '../support/packet-socket.ts';
 import { POD_INTERFACE, type PodHost } from '../support/pod-host.ts';
 import { isolation } from '../support/policy-manifest.ts';
 import { probe, SILENCE_MS } from '../support/probe.ts';
-import { ipBatch } from '../support/run-command.ts';
+import { ipBatch, runCommand } from '../support/run-command.ts';
 import { reaches, startTrio, targetOf, withPolicies } from '../support/trio.ts';
 
 const FOREIGN_MAC = '02:de:ad:be:ef:01';
 const OTHER_POD_PORT = 4242;
 const FAMILIES = ['ipv4', 'ipv6'] as const;
+const ETHER_TYPE_OFFSET = 12;
+const ETHER_TYPE_IPV4 = 0x0800;
+const IP_OFFSET = 14;
+const IPV4_HEADER_BYTES = 20;
+const IPV4_CHECKSUM_OFFSET = 10;
 
 let cluster: ClusterHost;
 
 beforeAll(async () => {
   cluster = await startTrio();
-});
-
-afterAll(async () => {
-  await cluster.close();
+  const rule = ['-D', 'KUBE-FORWARD', '-m', 'conntrack', '--ctstate', 'INVALID', '-j', 'DROP'];
+  for (const { netns } of cluster.nodes) {
+    for (const tool of ['iptables', 'ip6tables']) await runCommand(tool, rule, { netns });
+  }
+  return () => cluster.close();
 });
 
 function showLogsOnFailure(): void {
@@ -43,15 +52,28 @@ interface Lie {
 /** A frame as `from` would send it to its gateway, but for what the lie overrides; recognized by its last bytes. */
 function lieFrame(lie: Lie): { bytes: Uint8Array; isSeenIn: (seen: Uint8Array) => boolean } {
   const marker = crypto.getRandomValues(new Uint8Array(16));
-  const bytes = frame({
-    source: lie.source ?? lie.from.addresses[lie.family],
-    destination: lie.to.addresses[lie.family],
-    sourceMac: lie.sourceMac ?? macOf(lie.from, (sandbox) => sandbox !== ''),
-    destinationMac: macOf(lie.from, (sandbox) => sandbox === ''),
-    protocol: lie.protocol,
-    payload: concat(lie.payload, marker),
-  });
+  const bytes = withHeaderChecksum(
+    frame({
+      source: lie.source ?? lie.from.addresses[lie.family],
+      destination: lie.to.addresses[lie.family],
+      sourceMac: lie.sourceMac ?? macOf(lie.from, (sandbox) => sandbox !== ''),
+      destinationMac: macOf(lie.from, (sandbox) => sandbox === ''),
+      protocol: lie.protocol,
+      payload: concat(lie.payload, marker),
+    }),
+  );
   return { bytes, isSeenIn: (seen) => Buffer.from(seen).includes(marker) };
+}
+
+/** RFC 791: without it the host's stack takes no IPv4 packet. IPv6 headers have none. */
+function withHeaderChecksum(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (view.getUint16(ETHER_TYPE_OFFSET) !== ETHER_TYPE_IPV4) return bytes;
+  let sum = 0;
+  for (let offset = IP_OFFSET; offset < IP_OFFSET + IPV4_HEADER_BYTES; offset += 2) sum += view.getUint16(offset);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  view.setUint16(IP_OFFSET + IPV4_CHECKSUM_OFFSET, ~sum & 0xffff);
+  return bytes;
 }
 
 /** Of the end in the pod, or on the host, which is the pod's gateway. */

@@ -1,5 +1,5 @@
 /** Packets on their ways: between pods of one node, to another node, from and to the nodes themselves and outside. */
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { PacketCounts } from '../support/agent-status.ts';
 import type { ClusterHost } from '../support/cluster-host.ts';
 import { TcpFlow, UdpFlow } from '../support/flow.ts';
@@ -12,16 +12,17 @@ const MEGABYTE = 1024 * 1024;
 const DATAGRAM_BYTES = { ipv4: 1472 - 'x/b '.length, ipv6: 1452 - 'x/b '.length } as const;
 /** After a denial TCP repeats its segment at growing intervals. */
 const RESUMED_MS = 10_000;
+/** A megabyte there and back, in segments of at most 64 KiB. */
+const MOVED_PACKETS_MIN = 20;
+/** What the node itself says to its pods meanwhile: listener reports, neighbour solicitations. */
+const NOISE_PACKETS_MAX = 10;
 const BOTH = ['Ingress', 'Egress'] as const;
 
 let cluster: ClusterHost;
 
 beforeAll(async () => {
   cluster = await startTrio();
-});
-
-afterAll(async () => {
-  await cluster.close();
+  return () => cluster.close();
 });
 
 function showLogsOnFailure(): void {
@@ -53,8 +54,8 @@ describe('paths', () => {
     using flow = await openTcp('a', 'b');
     expect(await flow.exchange(MEGABYTE, PATIENCE_MS)).toBe(true);
     const after = await PacketCounts.read(cluster.agent(0).client);
-    expect(after.of('forwarded_peer') - before.of('forwarded_peer')).toBeGreaterThan(10);
-    expect(after.of('forwarded_stack') - before.of('forwarded_stack')).toBe(0);
+    expect(after.of('forwarded_peer') - before.of('forwarded_peer')).toBeGreaterThan(MOVED_PACKETS_MIN);
+    expect(after.of('forwarded_stack') - before.of('forwarded_stack')).toBeLessThan(NOISE_PACKETS_MAX);
   });
 
   test('a pod of another node is reached by way of the stack', async () => {
@@ -63,7 +64,7 @@ describe('paths', () => {
     using flow = await openTcp('a', 'c');
     expect(await flow.exchange(MEGABYTE, PATIENCE_MS)).toBe(true);
     const after = await PacketCounts.read(cluster.agent(0).client);
-    expect(after.of('forwarded_stack') - before.of('forwarded_stack')).toBeGreaterThan(10);
+    expect(after.of('forwarded_stack') - before.of('forwarded_stack')).toBeGreaterThan(MOVED_PACKETS_MIN);
     expect(after.of('forwarded_peer') - before.of('forwarded_peer')).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 /** Pods and agents that come, go and fail: what they leave behind, and what stays in force meanwhile. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { beforeAll, expect, onTestFailed, test } from 'vitest';
 import { CniCallError } from '../support/cni-call.ts';
 import type { ClusterHost, PlacedPod } from '../support/cluster-host.ts';
 import { TcpFlow, UdpFlow } from '../support/flow.ts';
@@ -17,10 +17,7 @@ let cluster: ClusterHost;
 
 beforeAll(async () => {
   cluster = await startTrio();
-});
-
-afterAll(async () => {
-  await cluster.close();
+  return () => cluster.close();
 });
 
 function showLogsOnFailure(...clusters: readonly ClusterHost[]): void {
@@ -108,6 +105,19 @@ test('a policy that changed while no agent ran is in force once there is one aga
   cluster.manifests.delete(isolation('x', ['Ingress'], 'b'));
   await cluster.sync();
   expect(await flow.exchange(100, PATIENCE_MS)).toBe(true);
+});
+
+test('NP-108: a policy that comes after a restart closes pods that were open when the agent ended', async () => {
+  showLogsOnFailure();
+  await cluster.agent(0).kill();
+  await cluster.restartAgent(0);
+  expect(await reaches(cluster, 'a', 'b')).toBe(true);
+  await withPolicies(cluster, [isolation('x', ['Ingress'], 'b'), isolation('x', ['Egress'], 'a')], async () => {
+    expect(await isCutOff(cluster, 'a', 'b')).toBe(true);
+    expect(await isCutOff(cluster, 'c', 'b')).toBe(true);
+    expect(await isCutOff(cluster, 'a', 'c')).toBe(true);
+  });
+  expect(await reaches(cluster, 'a', 'b')).toBe(true);
 });
 
 test('a pod can be deleted while no agent runs; the next agent finishes the removal', async () => {

@@ -3,7 +3,7 @@
  * labels changed in the manifests, every pair probed in both families at once. All pods on one node with tcx, and spread
  * over two nodes with clsact.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { ClusterHost, type PlacedPod } from '../support/cluster-host.ts';
 import type { ManifestObject } from '../support/manifest-folder.ts';
 import {
@@ -34,14 +34,11 @@ describe.each([
     const cluster = await ClusterHost.start({ nodes, attach });
     stage = new RowStage(cluster);
     await stage.startPods(nodes);
+    return () => cluster.close();
   });
 
   afterEach(() => {
     stage.clear();
-  });
-
-  afterAll(async () => {
-    await stage.cluster.close();
   });
 
   test.each(NETPOL_VECTORS)('$id: $title', async (vector) => {

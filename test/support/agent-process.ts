@@ -24,6 +24,11 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly bpfRoot: string;
   readonly attach: 'auto' | 'tcx' | 'clsact';
+  /** The tree of the build to run. @default this one */
+  readonly build?: string;
+  /** A module that is loaded before the agent's own. */
+  readonly preload?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class AgentProcess {
@@ -48,8 +53,10 @@ export class AgentProcess {
   static async start(ledger: Ledger, options: AgentOptions): Promise<AgentProcess> {
     // An agent does not outlive the tests, also when those are killed.
     const wrappers = ['--pdeathsig', 'KILL', 'nsenter', `--net=${options.nodeNetns.path}`];
-    const child = spawn('setpriv', [...wrappers, NODE, ...agentArguments(options)], {
-      cwd: ROOT,
+    const preload = options.preload === undefined ? [] : ['--import', options.preload];
+    const child = spawn('setpriv', [...wrappers, NODE, ...preload, ...agentArguments(options)], {
+      cwd: options.build ?? ROOT,
+      env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const agent = new AgentProcess(options, child);
@@ -143,7 +150,7 @@ function agentArguments(options: AgentOptions): string[] {
     '--attach',
     options.attach,
     '--log-level',
-    process.env['LOGLEVEL'] ?? 'info',
+    'info',
   ];
 }
 

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentProcess } from './agent-process.ts';
+import { type AgentOptions, AgentProcess } from './agent-process.ts';
 import type { CniInstance } from './cni-call.ts';
 import { type ExternalHost, makeExternalHost } from './external-host.ts';
 import { Ledger } from './ledger.ts';
@@ -26,6 +26,9 @@ export interface PlacedPod extends PodSpec {
   /** Index of its node. */
   readonly node: number;
 }
+
+/** Which agent to run, and how, when it is not this tree's alone. */
+export type AgentBuild = Pick<AgentOptions, 'build' | 'preload' | 'env'>;
 
 let clusters = 0;
 
@@ -143,10 +146,10 @@ export class ClusterHost implements AsyncDisposable {
     await Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.client.sync()));
   }
 
-  /** A new agent for the node, whose last one has ended. */
-  async restartAgent(index: number): Promise<void> {
+  /** A new agent for the node, whose last one has ended. @throws Error when it ends before it is ready. */
+  async restartAgent(index: number, build: AgentBuild = {}): Promise<void> {
     if (this.agent(index).isRunning) throw new Error(`the agent of ${this.node(index).name} is still running`);
-    this.#agents[index] = await this.#startAgent(this.node(index));
+    this.#agents[index] = await this.#startAgent(this.node(index), build);
   }
 
   /** The end of every agent's log, for when something went wrong. */
@@ -174,7 +177,7 @@ export class ClusterHost implements AsyncDisposable {
     for (const node of this.#nodes) this.manifests.apply(nodeManifest(node));
   }
 
-  #startAgent(node: NodeHost): Promise<AgentProcess> {
+  #startAgent(node: NodeHost, build: AgentBuild = {}): Promise<AgentProcess> {
     return AgentProcess.start(this.ledger, {
       nodeName: node.name,
       nodeNetns: node.netns,
@@ -184,6 +187,7 @@ export class ClusterHost implements AsyncDisposable {
       stateDir: join(this.directory, 'state'),
       bpfRoot: join(this.directory, 'bpf'),
       attach: this.#attach,
+      ...build,
     });
   }
 

@@ -4,7 +4,7 @@ import type { TestNetns } from './netns.ts';
 import { tryCommand } from './run-command.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/sluice-cni');
-export const CNI_VERSION = '1.0.0';
+const CNI_VERSION = '1.0.0';
 
 /** The agent that a call is for. */
 export interface CniInstance {
@@ -51,17 +51,7 @@ export async function cniDel(instance: CniInstance, attachment: CniAttachment): 
   await call('DEL', instance, attachment);
 }
 
-/** prevResult is what ADD gave back. @throws CniCallError when the attachment is not as ADD left it. */
-export async function cniCheck(instance: CniInstance, attachment: CniAttachment, prevResult: CniResult): Promise<void> {
-  await call('CHECK', instance, attachment, { prevResult });
-}
-
-async function call(
-  verb: string,
-  instance: CniInstance,
-  attachment: CniAttachment,
-  extra: object = {},
-): Promise<string> {
+async function call(verb: string, instance: CniInstance, attachment: CniAttachment): Promise<string> {
   const { exitCode, stdout, stderr } = await tryCommand(LAUNCHER, [], {
     netns: instance.nodeNetns,
     input: JSON.stringify({
@@ -71,7 +61,6 @@ async function call(
       instance: instance.instance,
       runDir: instance.runDir,
       stateDir: instance.stateDir,
-      ...extra,
     }),
     env: {
       CNI_COMMAND: verb,

@@ -6,7 +6,7 @@ import { ipBatch } from './run-command.ts';
 import { type Wire, WIRE_INTERFACE } from './wire.ts';
 
 /** Numbers of its addresses in EXTERNAL_PREFIXES. */
-export const EXTERNAL_ADDRESS_NUMBERS = [10, 20, 30] as const;
+const EXTERNAL_ADDRESS_NUMBERS = [10, 20, 30] as const;
 
 export interface ExternalHost {
   readonly netns: TestNetns;

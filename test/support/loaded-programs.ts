@@ -48,9 +48,19 @@ export class LoadedPrograms implements Disposable {
   readonly #cells = new Map<number, Uint8Array>();
   #generation = 1;
 
-  constructor(constants: Readonly<Record<string, bigint | number>> = {}) {
+  /** maps: other sizes than SMALL. */
+  constructor(
+    constants: Readonly<Record<string, bigint | number>> = {},
+    maps: Readonly<Record<string, { readonly maxEntries: number }>> = {},
+  ) {
     this.netns = makeNetns('prog');
-    this.object = BpfObject.load({ source: OBJECT, name: 'sluice', abiHash: abi.ABI_HASH, maps: SMALL, constants });
+    this.object = BpfObject.load({
+      source: OBJECT,
+      name: 'sluice',
+      abiHash: abi.ABI_HASH,
+      maps: { ...SMALL, ...maps },
+      constants,
+    });
     const index = (name: string): number => {
       this.netns.exec('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}-peer`);
       return Number(this.netns.ip('link', 'show', name)[0]?.['ifindex']);

@@ -3,6 +3,8 @@ import { mapLimited } from './map-limited.ts';
 import type { TestNetns } from './netns.ts';
 import { describeResult, PATIENCE_MS, probe, type ProbeResult, PROBES_AT_ONCE, SILENCE_MS } from './probe.ts';
 
+const DIFFERENCES_SHOWN = 30;
+
 /** One who sends or answers. */
 export interface End {
   /** What its servers answer with. */
@@ -46,6 +48,18 @@ async function observe(check: Check): Promise<Observation> {
   return { ...check, result, isAsExpected };
 }
 
+/** A line for each probe that went another way than expected; at most DIFFERENCES_SHOWN. Empty when there is none. */
+export function differences(observations: readonly Observation[]): string {
+  const odd = observations.filter(({ isAsExpected }) => !isAsExpected);
+  const lines = odd.slice(0, DIFFERENCES_SHOWN).map(({ from, to, protocol, port, family, isAllowed, result }) => {
+    const expected = isAllowed ? `connected to ${to.name}` : 'timeout';
+    const what = `${from.name} -> ${to.name} ${protocol} ${port} IPv${family}`;
+    return `  ${what}: expected ${expected}, observed ${describeResult(result)}`;
+  });
+  if (odd.length > lines.length) lines.push(`  and ${odd.length - lines.length} more`);
+  return lines.join('\n');
+}
+
 /** For each protocol, port and family with a difference: expected beside observed, and what each odd probe met. */
 export function truthTables(observations: readonly Observation[]): string {
   const groups = Map.groupBy(observations, (o) => `${o.protocol} ${o.port}, IPv${o.family}`);
@@ -67,14 +81,11 @@ function truthTable(title: string, group: readonly Observation[]): string {
     return `${from.padEnd(width)} | ${expected} | ${observed}`;
   });
   const header = names.map((name) => name.padEnd(width)).join(' ');
-  const odd = group
-    .filter((o) => !o.isAsExpected)
-    .map((o) => `  ${o.from.name} -> ${o.to.name}: ${o.isAllowed ? 'allowed' : 'denied'}, ${describeResult(o.result)}`);
   return [
     `${title}: from the left, to the top; expected | observed ('.' reached, 'X' not, '!' differs)`,
     `${' '.repeat(width)} | ${header} | ${header}`,
     ...lines,
-    ...odd,
+    differences(group),
   ].join('\n');
 }
 

@@ -78,8 +78,8 @@ function readIpv4(bytes: Buffer, { at, limit, isQuoted }: ReadOptions): Reading 
   if (version !== 4 || header < 20 || header > total || at + total > limit) return unreadable(Reason.MALFORMED);
   const packet: IpPacket = {
     family: 4,
-    source: bytes.latin1Slice(at + 12, at + 16),
-    destination: bytes.latin1Slice(at + 16, at + 20),
+    source: bytes.toString('latin1', at + 12, at + 16),
+    destination: bytes.toString('latin1', at + 16, at + 20),
     hopLimit: bytes[at + 8]!,
     protocol: bytes[at + 9]!,
     sourcePort: 0,
@@ -128,8 +128,8 @@ function readIpv6(bytes: Buffer, { at, limit, isQuoted }: ReadOptions): Reading 
   if (bytes[at]! >> 4 !== 6 || end > limit) return unreadable(Reason.MALFORMED);
   const packet: IpPacket = {
     family: 6,
-    source: bytes.latin1Slice(at + 8, at + 24),
-    destination: bytes.latin1Slice(at + 24, at + 40),
+    source: bytes.toString('latin1', at + 8, at + 24),
+    destination: bytes.toString('latin1', at + 24, at + 40),
     hopLimit: bytes[at + 7]!,
     protocol: bytes[at + 6]!,
     sourcePort: 0,

@@ -24,7 +24,15 @@ export interface KnownAddress {
   readonly peerClass: Versioned<number>;
   readonly flags: number;
   /** The local endpoint that has it. */
-  readonly local: { readonly pod: number; readonly id: number; readonly flags: number } | undefined;
+  readonly local: LocalEnd | undefined;
+}
+
+export interface LocalEnd {
+  readonly pod: number;
+  readonly id: number;
+  readonly flags: number;
+  readonly mac: string;
+  readonly hostMac: string;
 }
 
 export interface Prefix {

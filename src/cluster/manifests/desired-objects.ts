@@ -8,6 +8,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterChange } from '../../policy/model.ts';
+import type { ServiceChange } from '../../service/model.ts';
 import { type ClusterUpdate, formatReference, type ObjectProblem, type ObjectReference } from '../source.ts';
 import { PROBLEMS_MAX } from './limits.ts';
 import type { KnownKind, KnownObject } from './object-readers.ts';
@@ -20,8 +21,11 @@ interface InForce {
   readonly valid: boolean;
 }
 
+type ServiceKind = ServiceChange['kind'];
+type PolicyKind = Exclude<KnownKind, ServiceKind>;
+
 /** Deletions and settings in the order that ClusterUpdate promises. */
-const ORDER: readonly (readonly [ClusterChange['op'], KnownKind])[] = [
+const ORDER: readonly (readonly [ClusterChange['op'], PolicyKind])[] = [
   ['delete', 'Pod'],
   ['set', 'Namespace'],
   ['set', 'Node'],
@@ -30,6 +34,14 @@ const ORDER: readonly (readonly [ClusterChange['op'], KnownKind])[] = [
   ['delete', 'NetworkPolicy'],
   ['delete', 'Node'],
   ['delete', 'Namespace'],
+];
+
+/** Likewise. Nothing depends on it: a batch is resolved as a whole. */
+const SERVICE_ORDER: readonly (readonly [ServiceChange['op'], ServiceKind])[] = [
+  ['set', 'Service'],
+  ['set', 'EndpointSlice'],
+  ['delete', 'EndpointSlice'],
+  ['delete', 'Service'],
 ];
 
 export class DesiredObjects {
@@ -73,9 +85,9 @@ export class DesiredObjects {
       }
     }
     problems.push(...foreignProblems(this.#files));
-    const changes = difference(this.#inForce, next);
+    const difference = differenceOf(this.#inForce, next);
     this.#inForce = next;
-    return { changes, problems: bounded(problems) };
+    return { ...difference, problems: bounded(problems) };
   }
 
   /** Rules 3 and 4. */
@@ -184,21 +196,40 @@ function bounded(problems: readonly ObjectProblem[]): readonly ObjectProblem[] {
   return [...problems.slice(0, PROBLEMS_MAX - 1), { ...last, severity: 'error', message }];
 }
 
-function difference(
+function differenceOf(
   before: ReadonlyMap<string, InForce>,
   next: ReadonlyMap<string, InForce>,
-): readonly ClusterChange[] {
-  const groups = new Map<string, ClusterChange[]>(ORDER.map(([op, kind]) => [`${op} ${kind}`, []]));
-  for (const [id, { kind, object }] of next) {
-    if (!isDeepStrictEqual(before.get(id)?.object, object)) groups.get(`set ${kind}`)?.push(setChange(kind, object));
+): Pick<ClusterUpdate, 'changes' | 'services'> {
+  const groups = new Map<string, InForce[]>();
+  const add = (op: ClusterChange['op'], inForce: InForce): void => {
+    const group = `${op} ${inForce.kind}`;
+    const members = groups.get(group);
+    if (members === undefined) groups.set(group, [inForce]);
+    else members.push(inForce);
+  };
+  for (const [id, inForce] of next) {
+    if (!isDeepStrictEqual(before.get(id)?.object, inForce.object)) add('set', inForce);
   }
-  for (const [id, { kind, key }] of before) {
-    if (!next.has(id)) groups.get(`delete ${kind}`)?.push({ kind, op: 'delete', key });
-  }
-  return [...groups.values()].flat();
+  for (const [id, inForce] of before) if (!next.has(id)) add('delete', inForce);
+  // A reader's object is of the type that belongs to its kind; the two come together in ManifestObject.
+  return {
+    changes: changesIn(ORDER, groups) as readonly ClusterChange[],
+    services: changesIn(SERVICE_ORDER, groups) as readonly ServiceChange[],
+  };
 }
 
-function setChange(kind: KnownKind, object: KnownObject): ClusterChange {
-  // A reader's object is of the type that belongs to its kind; the two come together in ManifestObject.
-  return { kind, op: 'set', object } as ClusterChange;
+interface Change {
+  readonly kind: KnownKind;
+  readonly op: ClusterChange['op'];
+}
+
+function changesIn(
+  order: readonly (readonly [Change['op'], KnownKind])[],
+  groups: ReadonlyMap<string, readonly InForce[]>,
+): readonly Change[] {
+  return order.flatMap(([op, kind]) =>
+    (groups.get(`${op} ${kind}`) ?? []).map(({ key, object }) =>
+      op === 'set' ? { kind, op, object } : { kind, op, key },
+    ),
+  );
 }

@@ -19,6 +19,8 @@ export const LIST_DEPTH_MAX = 8;
 export const SYNTAX_PROBLEMS_MAX = 5;
 /** Problems told at a time. */
 export const PROBLEMS_MAX = 1_000;
+/** Pods that a dry run makes of one workload: all of them are alike. */
+export const WORKLOAD_PODS_MAX = 32;
 /** Of a line shown in a message. */
 export const EXCERPT_CHARS_MAX = 120;
 

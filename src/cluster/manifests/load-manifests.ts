@@ -30,7 +30,8 @@ export async function loadManifests(
   return new DesiredObjects().take(contents);
 }
 
-async function entriesOf(path: string): Promise<ReadonlyMap<string, ScanEntry>> {
+/** The manifest files of a path: itself, or those below it. @throws ConfigError when it cannot be seen. */
+export async function entriesOf(path: string): Promise<ReadonlyMap<string, ScanEntry>> {
   try {
     const found = await stat(path);
     if (found.isDirectory()) return (await scanFolder(path)).entries;

@@ -136,7 +136,7 @@ export class ManifestSource implements ClusterSource {
     if (waitMs === 0) await this.#take(scan.entries);
     if (this.#closed) return;
     if (waitMs === undefined) this.#asOfMs = this.#clock.wallMs();
-    this.#tell([]);
+    this.#tell({ changes: [], services: [] });
     const soon = fresh || this.#unsettled !== undefined;
     this.#wake(soon ? SETTLE_MS : this.#rescanIntervalMs);
   }
@@ -181,7 +181,7 @@ export class ManifestSource implements ClusterSource {
     this.#unsettled = undefined;
     this.#asOfMs = this.#clock.wallMs();
     this.#problems = update.problems;
-    this.#tell(update.changes);
+    this.#tell(update);
     this.#ready.resolve();
   }
 
@@ -197,7 +197,7 @@ export class ManifestSource implements ClusterSource {
   #report(fault: ScanFault): void {
     if (this.#closed) return;
     this.#fault = fault.message;
-    this.#tell([]);
+    this.#tell({ changes: [], services: [] });
     if (this.#taken === undefined) {
       this.#ready.reject(new ConfigError(fault.message, { cause: fault }));
     } else {
@@ -205,13 +205,13 @@ export class ManifestSource implements ClusterSource {
     }
   }
 
-  #tell(changes: ClusterUpdate['changes']): void {
+  #tell({ changes, services }: Pick<ClusterUpdate, 'changes' | 'services'>): void {
     const faults = [this.#fault, this.#watch.fault].filter((fault) => fault !== undefined);
     const problems = [...faults.map((fault) => this.#folderProblem(fault)), ...this.#problems];
     const text = JSON.stringify(problems);
-    if (changes.length === 0 && text === this.#told) return;
+    if (changes.length === 0 && services.length === 0 && text === this.#told) return;
     this.#told = text;
-    this.#listener?.({ changes, problems });
+    this.#listener?.({ changes, services, problems });
   }
 
   #folderProblem(fault: string): ObjectProblem {

@@ -11,7 +11,11 @@ export interface FileReading {
 }
 
 /** Reads and validates one file. A file that cannot be read is incomplete content with a problem. */
-export async function readManifestFile(file: string, entry: ScanEntry): Promise<FileReading> {
+export async function readManifestFile(
+  file: string,
+  entry: ScanEntry,
+  read: (file: string, text: string) => ManifestContent = readManifest,
+): Promise<FileReading> {
   if (entry.kind === 'blocked') return { content: unreadContent(file, entry.message), retry: false };
   const { limit, bytes } = bytesMax(file);
   if (entry.bytes > bytes) {
@@ -23,7 +27,7 @@ export async function readManifestFile(file: string, entry: ScanEntry): Promise<
   } catch (error) {
     return { content: unreadContent(file, `cannot be read: ${errorMessage(error)}`), retry: true };
   }
-  return { content: readManifest(file, text), retry: false };
+  return { content: read(file, text), retry: false };
 }
 
 /** The file may have grown since it was looked at. */

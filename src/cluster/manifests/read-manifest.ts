@@ -5,7 +5,7 @@
 import type { ObjectProblem, ObjectReference, TextPlace } from '../source.ts';
 import { objectKey } from '../snapshot.ts';
 import { type KnownKind, type KnownObject, type ObjectReader, READERS } from './object-readers.ts';
-import { parseManifest, type RawObject } from './parse-manifest.ts';
+import { type ParsedManifest, parseManifest, type RawObject } from './parse-manifest.ts';
 
 /** An object as its file has it. */
 export interface ManifestObject {
@@ -59,7 +59,11 @@ export function unreadContent(file: string, message: string, hint = ''): Manifes
 }
 
 export function readManifest(file: string, text: string): ManifestContent {
-  const parsed = parseManifest(file, text);
+  return readParsed(file, parseManifest(file, text));
+}
+
+/** The second half of `readManifest`, for who wants to see the raw objects in between. */
+export function readParsed(file: string, parsed: ParsedManifest): ManifestContent {
   const objects: ManifestObject[] = [];
   const problems: ObjectProblem[] = [...parsed.problems];
   const foreignKinds = new Map<string, ForeignKind>();

@@ -65,7 +65,7 @@ test('the first update holds the whole folder and comes before synced', async ()
 
 test('an empty folder is an empty state, told once', async () => {
   const { updates } = await watched(tempFolder());
-  expect(updates).toEqual([{ changes: [], problems: [] }]);
+  expect(updates).toEqual([{ changes: [], services: [], problems: [] }]);
 });
 
 test('a file that comes, changes and goes is followed, also in a folder that comes', async () => {

@@ -1,0 +1,147 @@
+/** Answers as data, with the rules' texts and places: the stable form that docs/output.md describes. */
+import type { LoadedCluster } from '../../cluster/manifests/load-cluster.ts';
+import type { Answer, AnswerPart } from '../../policy/answer.ts';
+import type { DryRun } from '../../policy/dry-run.ts';
+import type { EndExplanation, RuleRef } from '../../policy/explain.ts';
+import type { FlowCell } from '../../policy/flow-cells.ts';
+import { ruleText } from '../../policy/rule-text.ts';
+
+/** A rule in words, with where it stands. */
+export interface RuleView {
+  readonly policy: string;
+  /** `ingress[0]`. */
+  readonly rule: string;
+  readonly text: string;
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
+export interface NearMissView extends RuleView {
+  readonly failures: readonly string[];
+}
+
+export interface EndView {
+  readonly pod: string;
+  readonly verdict: 'allow' | 'deny';
+  readonly reason: EndExplanation['reason'];
+  readonly policies: readonly string[];
+  readonly invalidPolicies: readonly string[];
+  readonly allowedBy: readonly RuleView[];
+  readonly nearMiss: NearMissView | null;
+}
+
+export interface PartView {
+  readonly verdict: 'allow' | 'deny';
+  readonly reason: AnswerPart['reason'];
+  readonly pairs: number;
+  readonly sources: readonly string[];
+  readonly destinations: readonly string[];
+  readonly example: {
+    readonly source: string;
+    readonly destination: string;
+    readonly protocol: string;
+    readonly port: number;
+  };
+  readonly egress: EndView | null;
+  readonly ingress: EndView | null;
+  readonly notes: readonly string[];
+}
+
+/** Labels of one side that are listed; the rest is only counted. */
+const LABELS_MAX = 100;
+
+export function viewParts(answer: Answer, dryRun: DryRun, cluster: LoadedCluster): readonly PartView[] {
+  return answer.parts.map((part) => viewPart(part, dryRun, cluster));
+}
+
+function viewPart(part: AnswerPart, dryRun: DryRun, cluster: LoadedCluster): PartView {
+  const { flow } = part;
+  return {
+    verdict: part.verdict,
+    reason: part.reason,
+    pairs: part.pairs,
+    sources: labelsOf(part.sources, dryRun),
+    destinations: labelsOf(part.destinations, dryRun),
+    example: { source: flow.source, destination: flow.destination, protocol: flow.protocol, port: flow.port },
+    egress: part.egress === undefined ? null : viewEnd(part.egress, dryRun, cluster),
+    ingress: part.ingress === undefined ? null : viewEnd(part.ingress, dryRun, cluster),
+    notes: notesOf(part, cluster),
+  };
+}
+
+export function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): EndView {
+  const { nearMiss } = end;
+  return {
+    pod: end.pod,
+    verdict: end.verdict,
+    reason: end.reason,
+    policies: end.policies,
+    invalidPolicies: end.invalid,
+    allowedBy: end.allowedBy.map((ref) => viewRule(ref, dryRun, cluster)),
+    nearMiss:
+      nearMiss === undefined
+        ? null
+        : { ...viewRule(nearMiss.rule, dryRun, cluster), failures: nearMiss.failures.map(({ text }) => text) },
+  };
+}
+
+function viewRule({ policy, direction, index }: RuleRef, dryRun: DryRun, cluster: LoadedCluster): RuleView {
+  const object = dryRun.policies.get(policy);
+  const rule = object?.[direction][index];
+  const source = cluster.sources.get(`NetworkPolicy ${policy}`);
+  const path = `${direction}[${index}]`;
+  return {
+    policy,
+    rule: path,
+    text: object === undefined || rule === undefined ? '' : ruleText(rule, direction, object.namespace),
+    file: source?.file ?? null,
+    line: source?.place(`spec.${path}`)?.line ?? null,
+  };
+}
+
+/** Labels of the cells, each once, with the pod that an address turned out to be. */
+function labelsOf(cells: readonly FlowCell[], dryRun: DryRun): readonly string[] {
+  const labels = new Set(
+    cells.map(({ label, pod, address, range }) => {
+      if (pod !== undefined || (range !== undefined && range.first !== range.last)) return label;
+      const party = dryRun.partyAt(address);
+      if (party.kind === 'pod') return `${label} (pod ${party.pod.namespace}/${party.pod.name})`;
+      return party.kind === 'node' ? `${label} (node ${party.nodes.join(', ')})` : label;
+    }),
+  );
+  const shown = [...labels].slice(0, LABELS_MAX);
+  return labels.size > shown.length ? [...shown, `and ${labels.size - shown.length} more`] : shown;
+}
+
+/** What limits the answer. */
+function notesOf(part: AnswerPart, cluster: LoadedCluster): readonly string[] {
+  const notes: string[] = [];
+  const { sourceParty, destinationParty } = part;
+  for (const [party, side] of [
+    [sourceParty, 'source'],
+    [destinationParty, 'destination'],
+  ] as const) {
+    if (party.kind === 'node') {
+      notes.push(`the ${side} is an address of node ${party.nodes.join(', ')}: policies do not select it, nor pods on its network; only ipBlocks match it`);
+    } else if (party.kind === 'unknown-pod') {
+      notes.push(`the ${side} is in a range of pods but is no one pod's that is known: only rules for everyone match it`);
+    }
+  }
+  if (dependsOnMadeUp(part, cluster)) {
+    notes.push('an ipBlock was compared with an address that is made up, because the input gives the pod none: set --pod-cidr to the range of your pods');
+  }
+  return notes;
+}
+
+/** Whether a rule with an ipBlock said yes or nearly yes about a pod whose address was made up. */
+function dependsOnMadeUp(part: AnswerPart, cluster: LoadedCluster): boolean {
+  const isMadeUp = ({ sourceParty, destinationParty }: AnswerPart, end: 'egress' | 'ingress'): boolean => {
+    const party = end === 'egress' ? destinationParty : sourceParty;
+    return party.kind === 'pod' && cluster.madeUp.has(`${party.pod.namespace}/${party.pod.name}`);
+  };
+  return (['egress', 'ingress'] as const).some((direction) => {
+    const end = part[direction];
+    if (end === undefined || !isMadeUp(part, direction)) return false;
+    return end.blocksAsked;
+  });
+}

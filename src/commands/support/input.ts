@@ -1,0 +1,93 @@
+/** What every command that judges manifests reads: `-f`, standard input, and how its mistakes are told. */
+import { ConfigError, errorMessage } from '../../lib/errors.ts';
+import { type LoadedCluster, loadCluster, type LoadOptions } from '../../cluster/manifests/load-cluster.ts';
+import type { ManifestText } from '../../cluster/manifests/load-manifests.ts';
+import { bytesMax } from '../../cluster/manifests/parse-manifest.ts';
+import { formatProblem, type ObjectProblem } from '../../cluster/source.ts';
+import { type Cidr, parseCidr } from '../../net/cidr.ts';
+import { EXIT_INPUT, endWith } from './exit-code.ts';
+import { count, indent } from './output.ts';
+
+export interface InputOptions {
+  /** Files, folders, or `-` for standard input. */
+  readonly file: readonly string[];
+  /** Where addresses for pods without one come from. */
+  readonly podCidr: readonly string[];
+}
+
+const STDIN = '-';
+/** Problems shown with their lines; the rest is counted. */
+const PROBLEMS_SHOWN_MAX = 50;
+
+/**
+ * The cluster that the files describe; problems go to standard error. An object that is wrong but known, such as an
+ * invalid policy, does not stop the command; it makes it end with EXIT_INPUT.
+ * @throws ConfigError when there is no input, or it cannot be made out.
+ */
+export async function readInput(options: InputOptions, claim?: LoadOptions['claim']): Promise<LoadedCluster> {
+  const cluster = await loadInput(options, claim);
+  tellProblems(cluster.problems);
+  const errors = cluster.problems.filter(({ severity }) => severity === 'error');
+  const hopeless = errors.filter(({ object }) => object === undefined);
+  if (hopeless.length > 0) throw new ConfigError(`the input has ${count(hopeless.length, 'error')} that must be mended first`);
+  if (errors.length > 0) endWith(EXIT_INPUT);
+  return cluster;
+}
+
+/** The same without telling: for a command whose answer the problems are. */
+export async function loadInput(options: InputOptions, claim?: LoadOptions['claim']): Promise<LoadedCluster> {
+  if (options.file.length === 0) throw new ConfigError('no input: name files or folders of manifests with -f, or - for standard input');
+  const paths = options.file.filter((path) => path !== STDIN);
+  const texts = options.file.includes(STDIN) ? [await readStdin()] : [];
+  return await loadCluster(paths, texts, { podCidrs: readPodCidrs(options.podCidr), ...(claim !== undefined && { claim }) });
+}
+
+/** @throws ConfigError for what is no CIDR, and for two of one family. */
+export function readPodCidrs(texts: readonly string[]): readonly Cidr[] {
+  const cidrs = texts.map((text) => {
+    const cidr = parseCidr(text);
+    if (cidr === undefined) throw new ConfigError(`--pod-cidr ${JSON.stringify(text)}: use a CIDR such as 10.244.0.0/16`);
+    return cidr;
+  });
+  if (new Set(cidrs.map(({ family }) => family)).size < cidrs.length) {
+    throw new ConfigError('--pod-cidr: give at most one IPv4 and one IPv6 range');
+  }
+  return cidrs;
+}
+
+async function readStdin(): Promise<ManifestText> {
+  if (process.stdin.isTTY) process.stderr.write('reading manifests from standard input; end with Ctrl-D\n');
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  const { bytes: most } = bytesMax('.json');
+  try {
+    for await (const part of process.stdin) {
+      parts.push(part as Buffer);
+      bytes += (part as Buffer).length;
+      if (bytes > most) throw new ConfigError(`standard input has more than JSON_BYTES_MAX, ${most} bytes`);
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`standard input cannot be read: ${errorMessage(error)}`, { cause: error });
+  }
+  const text = Buffer.concat(parts).toString('utf8');
+  const name = text.trimStart().startsWith('{') ? 'stdin.json' : 'stdin.yaml';
+  const { limit, bytes: fit } = bytesMax(name);
+  if (bytes > fit) throw new ConfigError(`standard input has ${bytes} bytes, more than ${limit}, ${fit}; JSON may have more`);
+  return { name, text };
+}
+
+/** Errors first, each with its line and a caret. */
+export function tellProblems(problems: readonly ObjectProblem[]): void {
+  const sorted = problems.toSorted((a, b) => (a.severity === b.severity ? 0 : a.severity === 'error' ? -1 : 1));
+  for (const problem of sorted.slice(0, PROBLEMS_SHOWN_MAX)) process.stderr.write(`${problemText(problem)}\n`);
+  const more = sorted.length - PROBLEMS_SHOWN_MAX;
+  if (more > 0) process.stderr.write(`${count(more, 'more problem')} of the input not shown\n`);
+}
+
+export function problemText(problem: ObjectProblem): string {
+  const line = formatProblem(problem);
+  // What is only left alone needs no look at the line.
+  if (problem.place === undefined || (problem.severity === 'warning' && problem.object === undefined)) return line;
+  return `${line}\n${indent(problem.place.excerpt, 4)}`;
+}

@@ -1,0 +1,181 @@
+/**
+ * ServiceTables: all that the kernel needs to translate what a pod sends to a Service, as flat typed arrays, so that a
+ * worker can transfer them and two of them can be compared by a merge. Pure data.
+ *
+ * A packet to (address, port, protocol):
+ * 1. the frontend of that key; FRONTEND_REJECT answers it with an error, FRONTEND_DROP drops it (SVC-30); otherwise the
+ *    slot of its hash (choose.ts) names the backend;
+ * 2. no such frontend, but the address is one of `addresses`: a port that the Service does not have; rejected (SVC-36);
+ * 3. neither, but the address is inside `ranges`: dropped, as no such Service;
+ * 4. otherwise it is not for a Service.
+ *
+ * Ids: that of a frontend is of its key, that of a backend of its address and port. Neither is given again after it fell
+ * out of use. Slots name backends by id, not by address: four bytes each.
+ *
+ * Order of writing: backends, then slots, then frontends, then what nothing leads to any more goes in the opposite order.
+ * A slot read on the way holds its old backend or its new one, and both are there.
+ */
+import type { Cidr } from '../net/cidr.ts';
+import { type Frontend, hasAffinity } from './frontend.ts';
+import type { GivenIds } from './id-table.ts';
+import { ADDRESS_KEY_BYTES, BACKEND_KEY_BYTES, FRONTEND_KEY_BYTES, readKey, writeKey } from './key.ts';
+import { BACKENDS_MAX, FRONTENDS_MAX, SLOTS_MAX } from './limits.ts';
+import type { Resolution } from './resolve.ts';
+
+/** The client's address alone decides on the backend (SVC-24). */
+export const FRONTEND_AFFINITY = 1;
+/** There is no usable endpoint anywhere: TCP reset, or ICMP port unreachable. */
+export const FRONTEND_REJECT = 2;
+/** There are some, but none that may be used here: dropped. */
+export const FRONTEND_DROP = 4;
+
+/** Bytes of one range: family, prefix length, then the address. */
+const RANGE_KEY_BYTES = 18;
+
+/** Sorted by key. */
+export interface FrontendTable {
+  /** FRONTEND_KEY_BYTES an entry: family, address (16), port (2, network order), IANA protocol. */
+  readonly keys: Uint8Array;
+  readonly ids: Uint32Array;
+  /** FRONTEND_* bits. */
+  readonly flags: Uint32Array;
+  /** Session affinity's timeout; 0 without affinity. */
+  readonly affinitySeconds: Uint32Array;
+  /** The frontend's run in `slots`: a place in that array only, it moves when a run before it grows. */
+  readonly firstSlot: Uint32Array;
+  /** 0: rejected or dropped. */
+  readonly slotCount: Uint32Array;
+}
+
+/** Sorted by id, each once, whatever the number of frontends it is behind. */
+export interface BackendTable {
+  readonly ids: Uint32Array;
+  /** BACKEND_KEY_BYTES an entry: family, address (16), port (2, network order). */
+  readonly keys: Uint8Array;
+}
+
+export interface ServiceTables {
+  readonly revision: number;
+  readonly frontends: FrontendTable;
+  readonly backends: BackendTable;
+  /** Backend ids; the runs of the frontends in their order. */
+  readonly slots: Uint32Array;
+  /** Addresses that some frontend has; ADDRESS_KEY_BYTES an entry, sorted. */
+  readonly addresses: Uint8Array;
+  /** RANGE_KEY_BYTES an entry, sorted. */
+  readonly ranges: Uint8Array;
+  /** The ids that will be given next. */
+  readonly nextIds: Resolution['nextIds'];
+}
+
+/** A table of the kernel that the tables do not fit into. They must not be applied, not even in part. */
+export interface ServiceLimit {
+  readonly limit: 'FRONTENDS_MAX' | 'BACKENDS_MAX' | 'SLOTS_MAX';
+  readonly needed: number;
+  readonly available: number;
+}
+
+/** They share nothing with the resolver: they can be transferred. */
+export function makeServiceTables(
+  { revision, frontends, nextIds }: Pick<Resolution, 'revision' | 'frontends' | 'nextIds'>,
+  ranges: readonly Cidr[],
+): ServiceTables {
+  return {
+    revision,
+    ...makeFrontends(frontends),
+    backends: makeBackends(frontends),
+    addresses: makeAddresses(frontends),
+    ranges: makeRanges(ranges),
+    nextIds,
+  };
+}
+
+/** Empty when they fit. */
+export function exceededLimits({ frontends, backends, slots }: ServiceTables): readonly ServiceLimit[] {
+  const needs: readonly ServiceLimit[] = [
+    { limit: 'FRONTENDS_MAX', needed: frontends.ids.length, available: FRONTENDS_MAX },
+    { limit: 'BACKENDS_MAX', needed: backends.ids.length, available: BACKENDS_MAX },
+    { limit: 'SLOTS_MAX', needed: slots.length, available: SLOTS_MAX },
+  ];
+  return needs.filter(({ needed, available }) => needed > available);
+}
+
+/** The ids of what the kernel holds, for the resolver of a new agent. */
+export function givenIds(
+  tables: Pick<ServiceTables, 'nextIds'> & {
+    readonly frontends: Pick<FrontendTable, 'keys' | 'ids'>;
+    readonly backends: BackendTable;
+  },
+): { readonly frontends: GivenIds; readonly backends: GivenIds } {
+  const pairs = (keys: Uint8Array, ids: Uint32Array, bytes: number): [string, number][] =>
+    Array.from(ids, (id, i) => [readKey(keys, i * bytes, bytes), id]);
+  const { frontends, backends, nextIds } = tables;
+  return {
+    frontends: { ids: pairs(frontends.keys, frontends.ids, FRONTEND_KEY_BYTES), next: nextIds.frontend },
+    backends: { ids: pairs(backends.keys, backends.ids, BACKEND_KEY_BYTES), next: nextIds.backend },
+  };
+}
+
+function makeFrontends(frontends: readonly Frontend[]): Pick<ServiceTables, 'frontends' | 'slots'> {
+  const count = frontends.length;
+  const table: FrontendTable = {
+    keys: new Uint8Array(count * FRONTEND_KEY_BYTES),
+    ids: new Uint32Array(count),
+    flags: new Uint32Array(count),
+    affinitySeconds: new Uint32Array(count),
+    firstSlot: new Uint32Array(count),
+    slotCount: new Uint32Array(count),
+  };
+  const slots = new Uint32Array(frontends.reduce((sum, frontend) => sum + frontend.slots.length, 0));
+  let at = 0;
+  for (const [i, frontend] of frontends.entries()) {
+    writeKey(frontend.key, table.keys, i * FRONTEND_KEY_BYTES);
+    table.ids[i] = frontend.id;
+    table.flags[i] = flagsOf(frontend);
+    table.affinitySeconds[i] = frontend.affinityTimeoutSeconds;
+    table.firstSlot[i] = at;
+    table.slotCount[i] = frontend.slots.length;
+    slots.set(frontend.slots, at);
+    at += frontend.slots.length;
+  }
+  return { frontends: table, slots };
+}
+
+function flagsOf(frontend: Frontend): number {
+  const affinity = hasAffinity(frontend) ? FRONTEND_AFFINITY : 0;
+  switch (frontend.state) {
+    case 'backends':
+      return affinity;
+    case 'reject':
+      return affinity | FRONTEND_REJECT;
+    case 'drop':
+      return affinity | FRONTEND_DROP;
+  }
+}
+
+function makeBackends(frontends: readonly Frontend[]): BackendTable {
+  const byId = new Map<number, string>();
+  for (const { backends } of frontends) for (const { key, id } of backends) byId.set(id, key);
+  const ids = Uint32Array.from(byId.keys()).sort();
+  const keys = new Uint8Array(ids.length * BACKEND_KEY_BYTES);
+  for (const [i, id] of ids.entries()) writeKey(byId.get(id)!, keys, i * BACKEND_KEY_BYTES);
+  return { ids, keys };
+}
+
+/** The frontends are sorted by address first. */
+function makeAddresses(frontends: readonly Frontend[]): Uint8Array {
+  const addresses = [...new Set(frontends.map(({ key }) => key.slice(0, ADDRESS_KEY_BYTES)))];
+  const keys = new Uint8Array(addresses.length * ADDRESS_KEY_BYTES);
+  for (const [i, key] of addresses.entries()) writeKey(key, keys, i * ADDRESS_KEY_BYTES);
+  return keys;
+}
+
+function makeRanges(ranges: readonly Cidr[]): Uint8Array {
+  const texts = ranges.map(({ family, length, bytes }) =>
+    String.fromCharCode(family, length, ...bytes).padEnd(RANGE_KEY_BYTES, '\0'),
+  );
+  const sorted = [...new Set(texts)].sort();
+  const keys = new Uint8Array(sorted.length * RANGE_KEY_BYTES);
+  for (const [i, key] of sorted.entries()) writeKey(key, keys, i * RANGE_KEY_BYTES);
+  return keys;
+}

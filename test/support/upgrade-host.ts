@@ -1,0 +1,137 @@
+/**
+ * A cluster with traffic that must and traffic that must not pass while the agent of its first node is replaced: pods x/a,
+ * x/b, x/c on that node, x/d on another. b speaks to nobody by itself and hears a and d, so that its answers pass by their
+ * flows alone; c hears nobody.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
+import { type AgentBuild, ClusterHost, type ClusterOptions } from './cluster-host.ts';
+import { TcpFlow } from './flow.ts';
+import { dumpByFields, type EndpointOnNode, mapsOfProgram, pinnedMaps, programsOn } from './kernel-objects.ts';
+import { PacketSocket } from './packet-socket.ts';
+import { POD_INTERFACE } from './pod-host.ts';
+import { isolation, policyManifest } from './policy-manifest.ts';
+import { PATIENCE_MS } from './probe.ts';
+import { type SequenceCount, SequenceFlow } from './sequence-flow.ts';
+import { SERVED, targetOf } from './trio.ts';
+
+const NODE_OF = { a: 0, b: 0, c: 0, d: 1 } as const;
+/** Ethernet header, then the protocol at byte 9 of an IPv4 header. */
+const IPV4_PROTOCOL_OFFSET = 23;
+const UDP = 17;
+
+/** Lost packets of each allowed flow, and how many were sent. */
+export interface Losses {
+  readonly local: SequenceCount;
+  readonly remote: SequenceCount;
+}
+
+export class UpgradeHost implements AsyncDisposable {
+  readonly cluster: ClusterHost;
+  readonly #parts = new DisposableStack();
+  #local!: SequenceFlow;
+  #remote!: SequenceFlow;
+  #streams: readonly TcpFlow[] = [];
+  #denied!: PacketSocket;
+
+  private constructor(cluster: ClusterHost) {
+    this.cluster = cluster;
+  }
+
+  static async start(attach: ClusterOptions['attach']): Promise<UpgradeHost> {
+    const host = new UpgradeHost(await ClusterHost.start({ nodes: 2, attach }));
+    try {
+      await host.#fill();
+    } catch (error) {
+      await host[Symbol.asyncDispose]();
+      throw error;
+    }
+    return host;
+  }
+
+  /** Ends the agent of the first node as it is and starts another. @throws Error when it ends before it is ready. */
+  async replaceAgent(build: AgentBuild): Promise<void> {
+    await this.cluster.agent(0).kill();
+    await this.cluster.restartAgent(0, build);
+  }
+
+  /** Since the last call; a pause of `ms` is included. */
+  async losses(ms = 0): Promise<Losses> {
+    await delay(ms);
+    const [local, remote] = await Promise.all([this.#local.count(), this.#remote.count()]);
+    return { local, remote };
+  }
+
+  /** Whether connections that were opened before everything still carry what is sent. */
+  async streamsGoOn(): Promise<boolean> {
+    const answers = await Promise.all(this.#streams.map((stream) => stream.exchange(1000, PATIENCE_MS)));
+    return answers.every(Boolean);
+  }
+
+  /** Whether any datagram of the denied flow was seen at its receiver. */
+  async deniedPassed(): Promise<boolean> {
+    return this.#denied.sees((frame) => frame[IPV4_PROTOCOL_OFFSET] === UDP, 0);
+  }
+
+  get pinDirectory(): string {
+    return join(this.cluster.directory, 'bpf', this.cluster.instance(0).instance);
+  }
+
+  async endpoints(): Promise<readonly EndpointOnNode[]> {
+    const status = (await this.cluster.agent(0).client.get('/v1/status')) as { endpoints: readonly EndpointOnNode[] };
+    return status.endpoints;
+  }
+
+  /** Whether the only programs on the pods' interfaces are of one load, and use the maps that are pinned. */
+  async isOnPinnedMaps(): Promise<boolean> {
+    const pinned = new Set((await pinnedMaps(this.pinDirectory)).values());
+    const netns = this.cluster.node(0).netns;
+    const programs = (await this.endpoints()).map((endpoint) => programsOn(this.pinDirectory, netns, endpoint));
+    const used = await Promise.all([...new Set(programs.flat())].map(mapsOfProgram));
+    return (
+      programs.every(({ length }) => length === 2) &&
+      used.length === 2 &&
+      used.every((maps) => maps.filter((id) => pinned.has(id)).length > 8)
+    );
+  }
+
+  /** Elements of the pinned maps of that name, by the names of their fields. */
+  async flows(name: 'flows_live' | 'flows_new'): ReturnType<typeof dumpByFields> {
+    const pins = [...(await pinnedMaps(this.pinDirectory)).keys()].filter((pin) => pin.startsWith(`${name}-`));
+    return (await Promise.all(pins.map((pin) => dumpByFields(join(this.pinDirectory, pin))))).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.dispose();
+    await this.cluster.close();
+  }
+
+  async #fill(): Promise<void> {
+    const { cluster } = this;
+    cluster.applyNamespace('x');
+    cluster.manifests.apply(isolation('x', ['Ingress'], 'c'));
+    cluster.manifests.apply(
+      policyManifest('x', 'answers-only', {
+        podSelector: { matchLabels: { pod: 'b' } },
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: [{ from: ['a', 'd'].map((pod) => ({ podSelector: { matchLabels: { pod } } })) }],
+      }),
+    );
+    const pods = Object.entries(NODE_OF);
+    await cluster.startPods(
+      pods.map(([name, node]) => ({ namespace: 'x', name, node, labels: { pod: name }, ports: SERVED })),
+    );
+    const udp = targetOf(cluster, 'b', 'UDP');
+    const from = (pod: keyof typeof NODE_OF): (typeof cluster)['pods'][number]['netns'] =>
+      cluster.pod(`x/${pod}`).netns;
+    this.#denied = this.#parts.use(new PacketSocket(from('c'), POD_INTERFACE));
+    this.#local = this.#parts.use(await SequenceFlow.start(from('a'), udp));
+    this.#remote = this.#parts.use(await SequenceFlow.start(from('d'), udp));
+    this.#parts.use(await SequenceFlow.start(from('a'), targetOf(cluster, 'c', 'UDP')));
+    const tcp = targetOf(cluster, 'b', 'TCP');
+    this.#streams = [
+      this.#parts.use(await TcpFlow.open(from('a'), tcp, PATIENCE_MS)),
+      this.#parts.use(await TcpFlow.open(from('d'), tcp, PATIENCE_MS)),
+    ];
+  }
+}

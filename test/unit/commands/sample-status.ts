@@ -1,0 +1,30 @@
+import type { AgentStatus, EndpointStatus } from '../../../src/agent/status.ts';
+
+/** An agent for which all is well, with nothing on its node. */
+export const WELL: AgentStatus = {
+  instance: 'default',
+  node: 'n1',
+  ready: true,
+  attach: 'tcx',
+  source: { synced: true, asOf: '2026-01-02T03:04:05.678Z', fault: '' },
+  tables: { submitted: 4, realized: 4, generation: 3, revision: 4, failure: '' },
+  podCIDRs: ['10.1.0.0/24', 'fd00::/64'],
+  endpoints: [],
+  objectProblems: [],
+  compileProblems: [],
+  counters: [],
+};
+
+export const ENDPOINT: EndpointStatus = {
+  id: 1,
+  pod: 'x/a',
+  containerId: 'c1',
+  ifname: 'eth0',
+  hostInterface: 'slabcdefghijklm',
+  ifindex: 7,
+  addresses: ['10.1.0.1', 'fd00::1'],
+  state: 'ready',
+  closed: false,
+  ingressPolicies: [],
+  egressPolicies: [],
+};

@@ -1,0 +1,110 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { type AgentStatus, countersOf } from '../../../src/agent/status.ts';
+import type { ObjectProblem } from '../../../src/cluster/source.ts';
+import { formatStatus, isWell } from '../../../src/commands/status.ts';
+import { ENDPOINT, WELL } from './sample-status.ts';
+
+const PROBLEM: ObjectProblem = {
+  severity: 'error',
+  object: { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'x', name: 'web' },
+  file: '/etc/sluice/web.yaml',
+  place: { line: 9, column: 11, excerpt: '  - port: 99999\n          ^' },
+  path: 'spec.ingress[0].ports[0].port',
+  message: 'must be 1 to 65535',
+  hint: 'a named port is text',
+};
+
+function shown(status: Partial<AgentStatus>): string[] {
+  return stripVTControlCharacters(formatStatus({ ...WELL, ...status })).split('\n');
+}
+
+describe('an agent is well', () => {
+  test('when it is ready and everything that was asked for is in force', () => {
+    expect(isWell(WELL)).toBe(true);
+    expect(isWell({ ...WELL, tables: { ...WELL.tables, submitted: 5 } })).toBe(true);
+    expect(isWell({ ...WELL, objectProblems: [{ ...PROBLEM, severity: 'warning' }] })).toBe(true);
+  });
+
+  test.each<[string, Partial<AgentStatus>]>([
+    ['it is not ready', { ready: false }],
+    ['tables are not in force', { tables: { ...WELL.tables, failure: 'x/big needs 9 of rows' } }],
+    ['its source is out of sight', { source: { ...WELL.source, fault: '/etc/sluice is no folder' } }],
+    ['an object could not be taken', { objectProblems: [PROBLEM] }],
+  ])('but not when %s', (_, status) => {
+    expect(isWell({ ...WELL, ...status })).toBe(false);
+  });
+});
+
+describe('the table', () => {
+  test('says all there is to say of an idle agent', () => {
+    expect(shown({})).toEqual([
+      'instance default on node n1: well',
+      '  in force     generation 3',
+      '  source       as of 2026-01-02T03:04:05.678Z',
+      '  podCIDRs     10.1.0.0/24, fd00::/64',
+      '  programs     attached by tcx',
+      '',
+      'endpoints',
+      '  none',
+      '',
+      'packets',
+      '  none yet',
+    ]);
+  });
+
+  test('has a line for each endpoint, in columns, with the policies of each side', () => {
+    const isolated = { ...ENDPOINT, pod: 'x/longer', addresses: ['10.1.0.22'], ingressPolicies: ['x/deny', 'x/web'] };
+    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(7, 9)).toEqual([
+      '  x/a       10.1.0.1 fd00::1  slabcdefghijklm  ingress open           egress open',
+      '  x/longer  10.1.0.22         slabcdefghijklm  ingress x/deny, x/web  egress open',
+    ]);
+  });
+
+  test('does not call an endpoint open that is closed', () => {
+    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[7]).toMatch(/ingress closed {2}egress closed$/);
+  });
+
+  test('has the place, the hint and the line of an object that could not be taken', () => {
+    const lines = shown({ objectProblems: [PROBLEM] });
+    expect(lines[0]).toBe('instance default on node n1: needs attention');
+    expect(lines.slice(9, 13)).toEqual([
+      'problems',
+      '  /etc/sluice/web.yaml:9:11: error: NetworkPolicy x/web: spec.ingress[0].ports[0].port: must be 1 to 65535 ' +
+        '(a named port is text)',
+      '        - port: 99999',
+      '                ^',
+    ]);
+  });
+
+  test('has what the compiler found', () => {
+    const problem = {
+      kind: 'unknown-pod',
+      endpoint: 1,
+      pod: 'x/a',
+      message: 'endpoint 1 is closed: no pod x/a',
+    } as const;
+    expect(shown({ compileProblems: [problem] })).toContain('  endpoint 1 is closed: no pod x/a');
+  });
+
+  test('says why the newest state is not in force, or that it is on its way', () => {
+    const tables = { ...WELL.tables, submitted: 6 };
+    expect(shown({ tables })[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes: on their way');
+    const failed = shown({ tables: { ...tables, failure: 'x/big needs 9 of rows, which holds 8' } });
+    expect(failed[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes');
+    expect(failed[5]).toBe('  not in force x/big needs 9 of rows, which holds 8');
+  });
+
+  test('says that the source is out of sight, and that there are no podCIDRs', () => {
+    const lines = shown({ source: { ...WELL.source, fault: '/etc/sluice is no folder' }, podCIDRs: [] });
+    expect(lines.slice(2, 4)).toEqual(['  source       /etc/sluice is no folder', '  podCIDRs     none']);
+  });
+
+  test('has the counters that have counted', () => {
+    const counters = countersOf([
+      { reason: 'policy', direction: 'ingress', packets: 12n, bytes: 1008n },
+      { reason: 'closed', direction: 'egress', packets: 0n, bytes: 0n },
+    ]);
+    expect(shown({ counters }).slice(-1)).toEqual(['  policy  ingress  12  1008 bytes']);
+  });
+});

@@ -127,13 +127,16 @@ export class Reconciler {
     const compiled = await this.#compiler.compile();
     this.#problems = compiled.problems;
     this.#onTables(compiled);
-    const limit = compiled.problems.find((problem) => problem.kind === 'limit');
-    if (limit !== undefined) {
-      const cause = limit.policies.join(', ') || 'the state of the cluster';
-      throw new CapacityError(limit.limit, limit.needed, limit.available, cause);
+    const limit = limitError(compiled);
+    try {
+      this.#last = await this.#datapath.apply(compiled.tables);
+    } catch (error) {
+      // The datapath has closed what would be newly isolated; the compiler knows which policies need the room.
+      throw error instanceof CapacityError && limit !== undefined ? limit : error;
     }
-    this.#last = await this.#datapath.apply(compiled.tables);
     this.#compiler.applied(compiled);
+    // Port classes that ran out deny where they should allow: closed, and not what was asked for.
+    if (limit !== undefined) throw limit;
     this.#realized = target;
     this.#lastError = undefined;
     clearTimeout(this.#retry);
@@ -161,4 +164,11 @@ export class Reconciler {
     this.#retry = setTimeout(() => this.#kick(), retryMs);
     this.#retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
   }
+}
+
+function limitError({ problems }: CompiledTables): CapacityError | undefined {
+  const limit = problems.find((problem) => problem.kind === 'limit');
+  if (limit === undefined) return undefined;
+  const cause = limit.policies.join(', ') || 'the state of the cluster';
+  return new CapacityError(limit.limit, limit.needed, limit.available, cause);
 }

@@ -9,8 +9,8 @@ export const CONTAINER_ID_BYTES_MAX = 200;
 /** IFNAMSIZ without the NUL. */
 export const INTERFACE_NAME_BYTES_MAX = 15;
 
-/** Requests carried out at one time; each may hold a namespace open and run a netlink batch. */
-export const CNI_RUNNING_MAX = 16;
+/** Requests carried out at one time: an ADD that waits for its pod to be known must not keep a DEL of another waiting. */
+export const CNI_RUNNING_MAX = 256;
 
 /** Requests that wait for their turn; beyond, callers are told to try again. */
 export const CNI_WAITING_MAX = 1024;

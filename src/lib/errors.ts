@@ -28,7 +28,7 @@ export function isSysError(error: unknown, code?: string): error is SysError {
   return error instanceof SysError && (code === undefined || error.code === code);
 }
 
-/** A table or queue would pass its named limit; nothing was written. */
+/** A table or queue would pass its named limit: what was asked for is not in force. */
 export class CapacityError extends Error {
   override readonly name = 'CapacityError';
   readonly limit: string;
@@ -36,7 +36,7 @@ export class CapacityError extends Error {
   readonly available: number;
 
   constructor(limit: string, needed: number, available: number, cause: string) {
-    super(`${cause} needs ${needed} of ${limit}, which holds ${available}; nothing was changed`);
+    super(`${cause} needs ${needed} of ${limit}, which holds ${available}; what was asked for is not in force`);
     this.limit = limit;
     this.needed = needed;
     this.available = available;

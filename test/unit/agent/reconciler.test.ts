@@ -170,13 +170,13 @@ describe('a step that fails', () => {
     expect(reconciler.state()).toMatchObject({ realized: 2, failure: '' });
   });
 
-  test('because the compiler found a limit passed names the policies, and applies nothing', async () => {
+  test('because the compiler found a limit passed names the policies; the datapath decides what of it fits', async () => {
     const limit = { kind: 'limit', limit: 'LIMIT_ROWS', needed: 9, available: 8, message: 'too many' } as const;
     compiler.problems = [{ ...limit, policies: ['x/big', 'x/other'] }];
     await expect(reconciler.realized(submit('a'))).rejects.toThrow(
-      'x/big, x/other needs 9 of LIMIT_ROWS, which holds 8; nothing was changed',
+      'x/big, x/other needs 9 of LIMIT_ROWS, which holds 8; what was asked for is not in force',
     );
-    expect(applied).toEqual([]);
+    expect(applied).toEqual([1]);
     expect(reconciler.state().problems).toMatchObject([{ kind: 'limit' }]);
   });
 });

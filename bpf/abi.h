@@ -279,7 +279,8 @@ struct flow_value {
 	__be16 translated_port DOC("source port after translation");
 	__u8 original_address[16] DOC("destination before translation");
 	__u8 translated_address[16] DOC("source after translation");
-	__u8 reserve[16];
+	__u32 charged_part DOC("part of time (see usage_value) in which it is counted; 0 unless FLOW_CHARGED");
+	__u8 reserve[12];
 };
 _Static_assert(sizeof(struct flow_value) == 96, "flow_value");
 
@@ -311,8 +312,9 @@ struct fragment_value {
 _Static_assert(sizeof(struct fragment_value) == 24, "fragment_value");
 
 /*
- * Key of `endpoint_usage`: the endpoint's id. How many flows began in each of the last parts of time and were not seen to
- * end: an upper bound of the endpoint's flows in the table of flows seen both ways. Index: part % USAGE_SLOTS.
+ * Key of `endpoint_usage`: the endpoint's id. How many flows were last counted in each of the last parts of time and not
+ * seen to end: an upper bound of the endpoint's flows that live on in the table of flows seen both ways. Index: part %
+ * USAGE_SLOTS.
  */
 struct usage_value {
 	__u32 tcp_part[16] DOC("number of the part since the machine's start");

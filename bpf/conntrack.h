@@ -118,8 +118,9 @@ static __always_inline __u8 tcp_seen(const struct packet *p)
 }
 
 /*
- * How many flows an endpoint has in flows_live: those that began within one life of a flow and were not seen to end. Time
- * is cut into parts, so that flows which end unseen (UDP, a peer that vanished) are forgotten without anybody counting.
+ * How many flows an endpoint has in flows_live: those seen within one life of a flow and not seen to end. Time is cut into
+ * parts, and a flow is counted in the part it was last seen in: flows which end unseen (UDP, a peer that vanished) are
+ * forgotten without anybody counting, flows which go on are not.
  */
 static __always_inline __u32 usage_part(__u64 time_ns, int is_tcp)
 {
@@ -142,11 +143,28 @@ static __always_inline __u32 charged_endpoint(const struct flow_value *v)
 	return v->opener_endpoint ? v->opener_endpoint : v->responder_endpoint;
 }
 
+/* Counts one flow more in a part. */
+static __always_inline void usage_add(__u32 *parts, __u32 *flows, __u32 part)
+{
+	if (parts[part % USAGE_SLOTS] != part) {
+		parts[part % USAGE_SLOTS] = part;
+		flows[part % USAGE_SLOTS] = 0;
+	}
+	__sync_fetch_and_add(&flows[part % USAGE_SLOTS], 1);
+}
+
+/* Takes back what was counted once, unless it is forgotten by now. */
+static __always_inline void usage_take(const __u32 *parts, __u32 *flows, __u32 part)
+{
+	if (parts[part % USAGE_SLOTS] == part && flows[part % USAGE_SLOTS])
+		__sync_fetch_and_add(&flows[part % USAGE_SLOTS], -1);
+}
+
 /* Counts the flow if its endpoint may have one more; 0: it may not. Not static: verified once. */
-__noinline int charge_flow(const struct flow_value *v, __u64 now_ns, int is_tcp)
+__noinline int charge_flow(struct flow_value *v, __u64 now_ns, int is_tcp)
 {
 	struct usage_value *usage;
-	__u32 id, part, *parts, *flows;
+	__u32 id, part;
 
 	if (!v)
 		return 0;
@@ -164,33 +182,52 @@ __noinline int charge_flow(const struct flow_value *v, __u64 now_ns, int is_tcp)
 		    usage_sum(usage->other_part, usage->other_flows, usage_part(now_ns, 0)) >=
 	    endpoint_flows_max)
 		return 0;
-	part = usage_part(v->opened_ns, is_tcp);
-	parts = is_tcp ? usage->tcp_part : usage->other_part;
-	flows = is_tcp ? usage->tcp_flows : usage->other_flows;
-	if (parts[part % USAGE_SLOTS] != part) {
-		parts[part % USAGE_SLOTS] = part;
-		flows[part % USAGE_SLOTS] = 0;
-	}
-	__sync_fetch_and_add(&flows[part % USAGE_SLOTS], 1);
+	part = usage_part(now_ns, is_tcp);
+	usage_add(is_tcp ? usage->tcp_part : usage->other_part, is_tcp ? usage->tcp_flows : usage->other_flows, part);
+	v->charged_part = part;
+	v->flags |= FLOW_CHARGED;
 	return 1;
 }
 
-/* Takes back what charge_flow counted, once. */
-__noinline int uncharge_flow(const struct flow_value *v, int is_tcp)
+/* Counts a flow that goes on in the part of now, instead of the one it was counted in. */
+__noinline int move_charge(struct flow_value *v, __u64 now_ns, int is_tcp)
 {
 	struct usage_value *usage;
-	__u32 id, part, *flows;
+	__u32 id, part, *parts, *flows;
 
-	if (!v)
+	if (!v || !(v->flags & FLOW_CHARGED))
+		return 0;
+	part = usage_part(now_ns, is_tcp);
+	if (part == v->charged_part)
 		return 0;
 	id = charged_endpoint(v);
 	usage = bpf_map_lookup_elem(&endpoint_usage, &id);
 	if (!usage)
 		return 0;
-	part = usage_part(v->opened_ns, is_tcp);
+	parts = is_tcp ? usage->tcp_part : usage->other_part;
 	flows = is_tcp ? usage->tcp_flows : usage->other_flows;
-	if ((is_tcp ? usage->tcp_part : usage->other_part)[part % USAGE_SLOTS] == part && flows[part % USAGE_SLOTS])
-		__sync_fetch_and_add(&flows[part % USAGE_SLOTS], -1);
+	usage_take(parts, flows, v->charged_part);
+	usage_add(parts, flows, part);
+	v->charged_part = part;
+	return 1;
+}
+
+/* Takes back what charge_flow counted, once. */
+__noinline int uncharge_flow(struct flow_value *v, int is_tcp)
+{
+	struct usage_value *usage;
+	__u32 id;
+
+	if (!v || !(v->flags & FLOW_CHARGED))
+		return 0;
+	v->flags &= ~FLOW_CHARGED;
+	id = charged_endpoint(v);
+	usage = bpf_map_lookup_elem(&endpoint_usage, &id);
+	if (!usage)
+		return 0;
+	usage_take(is_tcp ? usage->tcp_part : usage->other_part, is_tcp ? usage->tcp_flows : usage->other_flows,
+		   v->charged_part);
+	v->charged_part = 0;
 	return 1;
 }
 
@@ -201,8 +238,9 @@ __noinline int uncharge_flow(const struct flow_value *v, int is_tcp)
 static __always_inline void flow_seen(const struct hook *h, struct flow *f)
 {
 	struct flow_value *v = f->value;
+	int is_tcp = f->key.protocol == PROTOCOL_TCP;
 
-	if (f->key.protocol == PROTOCOL_TCP) {
+	if (is_tcp) {
 		__u8 seen = tcp_seen(&h->packet);
 
 		if (f->is_reply) {
@@ -212,21 +250,19 @@ static __always_inline void flow_seen(const struct hook *h, struct flow *f)
 			v->opener_tcp |= seen;
 		}
 	}
-	if (h->now_ns - v->last_seen_ns > LAST_SEEN_STEP_NS)
+	if (h->now_ns - v->last_seen_ns > LAST_SEEN_STEP_NS) {
 		v->last_seen_ns = h->now_ns;
+		move_charge(v, h->now_ns, is_tcp);
+	}
 	if (f->is_reply && !(v->flags & FLOW_ANSWERED))
 		v->flags |= FLOW_ANSWERED;
 	if (is_closing(v)) {
 		if (f->is_live) {
-			if (v->flags & FLOW_CHARGED) {
-				v->flags &= ~FLOW_CHARGED;
-				uncharge_flow(v, f->key.protocol == PROTOCOL_TCP);
-			}
+			uncharge_flow(v, is_tcp);
 			if (!bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY))
 				bpf_map_delete_elem(&flows_live, &f->key);
 		}
-	} else if (!f->is_live && f->is_reply && charge_flow(v, h->now_ns, f->key.protocol == PROTOCOL_TCP)) {
-		v->flags |= FLOW_CHARGED;
+	} else if (!f->is_live && f->is_reply && charge_flow(v, h->now_ns, is_tcp)) {
 		if (!bpf_map_update_elem(&flows_live, &f->key, v, BPF_ANY))
 			bpf_map_delete_elem(&flows_new, &f->key);
 	}
@@ -261,8 +297,10 @@ static __always_inline long flow_open(const struct hook *h, struct flow *f, stru
 			v->responder_tcp = tcp_seen(&h->packet);
 	}
 	/* An entry that was not believed may lie in the other table, where it would hide this one. */
-	if (f->is_live)
+	if (f->is_live) {
+		uncharge_flow(bpf_map_lookup_elem(&flows_live, &f->key), f->key.protocol == PROTOCOL_TCP);
 		bpf_map_delete_elem(&flows_live, &f->key);
+	}
 	return bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY);
 }
 

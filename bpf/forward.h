@@ -52,7 +52,7 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct hook *h, con
 		return TC_ACT_SHOT;
 	if (arp.hardware_type != bpf_htons(ARPHRD_ETHER) || arp.protocol_type != bpf_htons(ETH_P_IP) ||
 	    arp.hardware_length != 6 || arp.protocol_length != 4 || !same_mac(arp.sender_mac, end->mac) ||
-	    __builtin_memcmp(arp.sender_ip, end->ipv4, 4))
+	    !*(const __u32 *)end->ipv4 || __builtin_memcmp(arp.sender_ip, end->ipv4, 4))
 		return TC_ACT_SHOT;
 	if (arp.operation == bpf_htons(ARPOP_REPLY)) {
 		h->reason = REASON_FORWARDED_STACK;

@@ -34,6 +34,7 @@
 #define ICMPV6_ECHO_REPLY 129
 #define ND_NEIGHBOUR_SOLICITATION 135
 #define ND_NEIGHBOUR_ADVERTISEMENT 136
+#define ND_MESSAGE_BYTES 24 /* RFC 4861 sections 4.3 and 4.4: up to the end of the target */
 
 #define IPV4_FRAGMENT 0x3fff /* offset and more-fragments bits, host order */
 #define IPV4_OFFSET 0x1fff /* in units of 8 bytes */
@@ -71,6 +72,7 @@ struct packet {
 	__be16 destination_port;
 	__u32 identification; /* of the fragmented packet, as on the wire */
 	__u32 l4_offset; /* from the start of the frame */
+	__u32 end; /* of the IP packet, from the start of the frame */
 	__u32 fragment_offset; /* in the packet's payload, bytes */
 	__u32 fragment_bytes;
 	__u8 family;
@@ -103,10 +105,10 @@ static __always_inline int is_echo_reply(const struct packet *p)
 	return p->icmp_type == (p->family == FAMILY_IPV4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
 }
 
-/* Messages that quote the packet they are about. */
+/* Messages that quote the packet they are about. A later fragment of one holds the middle of something. */
 static __always_inline int is_icmp_error(const struct packet *p)
 {
-	if (!is_icmp(p))
+	if (!is_icmp(p) || p->fragment == FRAGMENT_LATER)
 		return 0;
 	if (p->family == FAMILY_IPV6)
 		return p->icmp_type >= 1 && p->icmp_type <= 4;
@@ -215,17 +217,17 @@ __noinline int check_ipv4_options(struct __sk_buff *skb, __u32 offset, __u32 byt
 	return REASON_FORWARDED_STACK;
 }
 
-static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct packet *p, __u32 offset, int is_quoted)
+static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 quote_end)
 {
 	struct iphdr ip;
 	__u32 header, total, fragment;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+	if ((quote_end && quote_end < offset + sizeof(ip)) || bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
 		return REASON_MALFORMED;
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
-	if (is_quoted)
-		total = skb->len - offset; /* cut off somewhere; what is not there cannot be loaded */
+	if (quote_end)
+		total = quote_end - offset; /* cut off somewhere */
 	if (ip.version != 4 || header < sizeof(ip) || total < header || total + offset > skb->len)
 		return REASON_MALFORMED;
 	p->family = FAMILY_IPV4;
@@ -234,7 +236,8 @@ static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct pack
 	p->source.words[0] = ip.saddr;
 	p->destination.words[0] = ip.daddr;
 	p->l4_offset = offset + header;
-	if (header > sizeof(ip) && !is_quoted) {
+	p->end = offset + total;
+	if (header > sizeof(ip) && !quote_end) {
 		enum reason reason = check_ipv4_options(skb, offset + sizeof(ip), header - sizeof(ip));
 
 		if (reason != REASON_FORWARDED_STACK)
@@ -252,7 +255,7 @@ static __always_inline enum reason parse_ipv4(struct __sk_buff *skb, struct pack
 		if (p->fragment == FRAGMENT_LATER)
 			return REASON_FORWARDED_STACK;
 	}
-	return parse_transport(skb, p, total - header, is_quoted);
+	return parse_transport(skb, p, total - header, quote_end);
 }
 
 /* The start of every extension header. */
@@ -311,17 +314,17 @@ static __always_inline enum reason step_extension(struct __sk_buff *skb, struct 
 	return REASON_FORWARDED_STACK;
 }
 
-static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 offset, int is_quoted)
+static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 quote_end)
 {
 	struct ipv6hdr ip;
 	enum reason reason;
 	__u32 end;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+	if ((quote_end && quote_end < offset + sizeof(ip)) || bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
 		return REASON_MALFORMED;
 	end = offset + sizeof(ip) + bpf_ntohs(ip.payload_len);
-	if (is_quoted)
-		end = skb->len;
+	if (quote_end)
+		end = quote_end;
 	if (ip.version != 6 || end > skb->len || end < offset + sizeof(ip))
 		return REASON_MALFORMED;
 	p->family = FAMILY_IPV6;
@@ -330,34 +333,35 @@ static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct pack
 	__builtin_memcpy(&p->source, &ip.saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip.daddr, sizeof(p->destination));
 	p->l4_offset = offset + sizeof(ip);
+	p->end = end;
 	if (is_v4_mapped(&p->source) || is_v4_mapped(&p->destination))
 		return REASON_V4_MAPPED;
 	for (int i = 0; i <= EXTENSION_HEADERS_MAX; i++) {
-		reason = step_extension(skb, p, end, is_quoted);
+		reason = step_extension(skb, p, end, quote_end);
 		if (reason == REASON_ANSWERED)
-			return parse_transport(skb, p, end - p->l4_offset, is_quoted);
+			return parse_transport(skb, p, end - p->l4_offset, quote_end);
 		if (reason != REASON_FORWARDED_STACK)
 			return reason;
 		/* What follows in a later fragment is in the middle of something. */
-		if (p->fragment == FRAGMENT_LATER)
+		if (p->fragment == FRAGMENT_LATER && i < EXTENSION_HEADERS_MAX)
 			return REASON_FORWARDED_STACK;
 	}
 	return REASON_EXTENSION_HEADER;
 }
 
 /*
- * Fills *p from the IP packet at offset; REASON_FORWARDED_STACK: readable. is_quoted: it is quoted in an ICMP error, and
- * may be cut off. Of a later fragment the transport header is not read. Not static: verified once, not with every call.
+ * Fills *p from the IP packet at offset; REASON_FORWARDED_STACK: readable. quote_end: 0, or where
+ * the ICMP error ends that quotes it, which may have cut it off. Of a later fragment the transport header is not read. Not static: verified once, not with every call.
  */
-__noinline int parse_ip(struct __sk_buff *skb, struct packet *p, __u32 ethertype, __u32 offset, int is_quoted)
+__noinline int parse_ip(struct __sk_buff *skb, struct packet *p, __u32 ethertype, __u32 offset, __u32 quote_end)
 {
 	if (!p)
 		return REASON_INTERNAL;
 	__builtin_memset(p, 0, sizeof(*p));
 	if (ethertype == bpf_htons(ETH_P_IP))
-		return parse_ipv4(skb, p, offset, is_quoted);
+		return parse_ipv4(skb, p, offset, quote_end);
 	if (ethertype == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(skb, p, offset, is_quoted);
+		return parse_ipv6(skb, p, offset, quote_end);
 	return REASON_ETHERTYPE;
 }
 

@@ -119,12 +119,16 @@ static __always_inline enum verdict judge_known(struct hook *h, struct flow *f, 
 	if (!is_stale(h, f->value))
 		return VERDICT_ALLOW;
 	ends_of(&e, &h->packet, f->is_reply);
-	return judge_flow(h, &e, f->value, c->flags);
+	if (judge_flow(h, &e, f->value, c->flags) != VERDICT_ALLOW)
+		return VERDICT_DENY;
+	/* An end that was local and whose address is not known any more cannot say yes. */
+	return is_stale(h, f->value) ? closed(h, h->endpoint_id, h->direction) : VERDICT_ALLOW;
 }
 
 /*
  * The verdict of a packet without an entry; an allowed one is recorded where its kind may open a flow. v: zeroed but for
- * origin. own: the endpoint of the hook; it must be one of the judged ends, whatever the addresses say. Sets v->path where `peer` allows it and the flow is seen from its first packet.
+ * origin. own: the endpoint of the hook; its end must have been judged, whatever the addresses say. Sets v->path where
+ * `peer` allows it and the flow is seen from its first packet.
  */
 static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f, struct flow_value *v,
 						  const struct config *c, __u32 own, int peer)
@@ -150,7 +154,8 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 		if (judge_flow(h, &e, v, c->flags) != VERDICT_ALLOW)
 			return VERDICT_DENY;
 	}
-	if (v->opener_endpoint != own && v->responder_endpoint != own)
+	/* from_pod speaks for the packet's source, to_pod for its destination. */
+	if (own != (source_opened == (direction == DIRECTION_EGRESS) ? v->opener_endpoint : v->responder_endpoint))
 		return closed(h, own, direction);
 	v->path = peer && is_opening(p) && v->responder_endpoint ? FLOW_PATH_PEER : FLOW_PATH_STACK;
 	if (may_open(p) && flow_open(h, f, v, source_opened)) {
@@ -171,7 +176,7 @@ static __always_inline enum verdict judge_error(struct __sk_buff *skb, struct ho
 	enum verdict verdict = VERDICT_NONE;
 	__u32 ethertype = error.family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 
-	if (parse_ip(skb, &h->packet, ethertype, error.l4_offset + sizeof(struct icmp_header), 1) ==
+	if (parse_ip(skb, &h->packet, ethertype, error.l4_offset + sizeof(struct icmp_header), error.end) ==
 		    REASON_FORWARDED_STACK &&
 	    h->packet.fragment != FRAGMENT_LATER && same_address(&h->packet.source, &error.destination) &&
 	    (destination_endpoint == ENDPOINT_ANY || same_address(&h->packet.destination, &error.source))) {
@@ -265,6 +270,7 @@ static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct h
 	union address target;
 
 	if (p->hop_limit != HOP_LIMIT_ON_LINK || !stays_on_link(&p->destination) ||
+	    p->l4_offset + ND_MESSAGE_BYTES > p->end ||
 	    bpf_skb_load_bytes(skb, p->l4_offset + 8, &target, sizeof(target)))
 		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
 	if (p->icmp_type == ND_NEIGHBOUR_SOLICITATION && target.halves[0] == GATEWAY_IPV6_HIGH &&
@@ -398,8 +404,11 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 
 		if (!v)
 			return drop(h, REASON_INTERNAL);
-		if (judge_unknown(h, &flow, v, c, end->id, 0) != VERDICT_ALLOW && !from_host)
-			return TC_ACT_SHOT;
+		if (judge_unknown(h, &flow, v, c, end->id, 0) != VERDICT_ALLOW) {
+			if (!from_host)
+				return TC_ACT_SHOT;
+			h->direction = DIRECTION_INGRESS; /* the denial, which may be of the other end, is not heard */
+		}
 	}
 	if (p->fragment == FRAGMENT_FIRST)
 		teach_fragment(skb, h, DIRECTION_INGRESS);

@@ -32,6 +32,12 @@ program
   .option('--object <file>', 'the compiled eBPF programs', DEFAULT_OBJECT)
   .option('--attach <mode>', 'how programs hang on interfaces: auto, tcx or clsact', 'auto')
   .option('--mtu <bytes>', 'of the pods’ interfaces', '1500')
+  .option(
+    '--flow-table <flows>',
+    'flows seen both ways that the kernel remembers: a number, or auto for the memory',
+    'auto',
+  )
+  .option('--flow-timeouts <list>', 'NAME=SECONDS,...: tcp-opening, tcp, tcp-closing, other-opening, other', '')
   .option('--pod-wait <seconds>', 'how long ADD waits for the pod to appear in the desired state', '10')
   .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent', 'info')
   .action(async (options) => (await import('./commands/agent.ts')).runAgent(options));
@@ -72,7 +78,11 @@ function append(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 
-dryRunCommand('compile', 'the tables that would be written for these manifests, and what they cost', 'table, json, yaml or markdown')
+dryRunCommand(
+  'compile',
+  'the tables that would be written for these manifests, and what they cost',
+  'table, json, yaml or markdown',
+)
   .option('--node <name>', 'print the tables of this node instead of a summary of all')
   .action(async (options) => (await import('./commands/compile.ts')).runCompile(options));
 
@@ -82,14 +92,23 @@ dryRunCommand('explain', 'may X talk to Y, and which rule decides', 'table, json
   .requiredOption('--port <port>', 'of the destination: 8080, 53/UDP, a port name, icmp')
   .action(async (options) => (await import('./commands/explain.ts')).runExplain(options));
 
-dryRunCommand('test <path...>', 'run policy tests: files, or folders that hold them', 'table, json, yaml or junit')
-  .action(async (paths, options) => (await import('./commands/test-policies.ts')).runTest(paths, options));
+dryRunCommand(
+  'test <path...>',
+  'run policy tests: files, or folders that hold them',
+  'table, json, yaml or junit',
+).action(async (paths, options) => (await import('./commands/test-policies.ts')).runTest(paths, options));
 
-dryRunCommand('lint', 'what is wrong, doubtful or without effect in these policies', 'table, json, yaml or sarif')
-  .action(async (options) => (await import('./commands/lint.ts')).runLint(options));
+dryRunCommand(
+  'lint',
+  'what is wrong, doubtful or without effect in these policies',
+  'table, json, yaml or sarif',
+).action(async (options) => (await import('./commands/lint.ts')).runLint(options));
 
-dryRunCommand('replay <flows>', 'judge recorded flows (a line of JSON each, - for standard input) by these policies', 'table, json or yaml')
-  .action(async (flows, options) => (await import('./commands/replay.ts')).runReplay(flows, options));
+dryRunCommand(
+  'replay <flows>',
+  'judge recorded flows (a line of JSON each, - for standard input) by these policies',
+  'table, json or yaml',
+).action(async (flows, options) => (await import('./commands/replay.ts')).runReplay(flows, options));
 
 try {
   await program.parseAsync();

@@ -39,7 +39,7 @@ import { instancePaths } from './paths.ts';
 import { AgentPodNetwork } from './pod-network.ts';
 import { Reconciler } from './reconciler.ts';
 import { removeLeftOvers } from './left-overs.ts';
-import { type AgentStatus, countersOf } from './status.ts';
+import { type AgentStatus, flowStatus, countersOf } from './status.ts';
 import { interfacePrefix } from './wiring/name.ts';
 import {
   ensureForwarding,
@@ -75,7 +75,13 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: (erro
 
   const { instance, attach } = options;
   const node = started.use(openNodeNetwork());
-  const datapath = started.use(await EbpfDatapath.open({ object, pinRoot: paths.pinRoot, instance, attach, log }));
+  const datapath = started.use(
+    await EbpfDatapath.open({
+      ...{ object, pinRoot: paths.pinRoot, instance, attach, log },
+      flows: { new: options.flows.newFlows, live: options.flows.liveFlows },
+      constants: options.flows.constants,
+    }),
+  );
   const changed = ensureForwarding(node);
   if (changed.length > 0) log.warn({ sysctls: changed }, 'forwarding was off and is on now');
   await ensureForwardRules(interfacePrefix(instance));
@@ -237,6 +243,7 @@ class AgentCore {
       attach: datapath.attachMode,
       source: { synced, asOf: new Date(asOfMs).toISOString(), fault },
       tables,
+      flows: flowStatus(options.flows, datapath.flowUsage(), (id) => records.list().find((record) => record.id === id)),
       podCIDRs: this.#podCidrs,
       endpoints: records.list().map((record) => ({
         id: record.id,

@@ -1,6 +1,8 @@
 /** The agent's settings, checked before anything is touched. */
+import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { ConfigError } from '../lib/errors.ts';
+import { type FlowSettings, readFlowSettings } from './flow-settings.ts';
 
 export const ATTACH_MODES = ['auto', 'tcx', 'clsact'] as const;
 export type AttachMode = (typeof ATTACH_MODES)[number];
@@ -16,6 +18,7 @@ export interface AgentOptions {
   readonly object: string;
   readonly attach: AttachMode;
   readonly mtu: number;
+  readonly flows: FlowSettings;
   /** How long ADD waits for the pod to appear in the desired state. */
   readonly podWaitMs: number;
 }
@@ -31,6 +34,8 @@ export interface RawAgentOptions {
   readonly object: string;
   readonly attach: string;
   readonly mtu: string;
+  readonly flowTable: string;
+  readonly flowTimeouts: string;
   readonly podWait: string;
 }
 
@@ -39,7 +44,7 @@ const MTU_MAX = 65_535;
 const POD_WAIT_MAX_SECONDS = 60;
 
 /** @throws ConfigError that names the option and what would be right. */
-export function readAgentOptions(raw: RawAgentOptions): AgentOptions {
+export function readAgentOptions(raw: RawAgentOptions, memoryBytes: number = totalmem()): AgentOptions {
   if (raw.source === undefined) {
     throw new ConfigError('--source is missing: use manifests:DIR, a folder of Kubernetes YAML');
   }
@@ -64,6 +69,7 @@ export function readAgentOptions(raw: RawAgentOptions): AgentOptions {
     object: resolve(raw.object),
     attach,
     mtu: readNumber('--mtu', raw.mtu, MTU_MIN, MTU_MAX),
+    flows: readFlowSettings(raw.flowTable, raw.flowTimeouts, memoryBytes),
     podWaitMs: readNumber('--pod-wait', raw.podWait, 0, POD_WAIT_MAX_SECONDS) * 1000,
   };
 }

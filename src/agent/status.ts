@@ -2,6 +2,7 @@
 import type { ObjectProblem } from '../cluster/source.ts';
 import type { Counter } from '../datapath/datapath.ts';
 import type { CompileProblem } from '../policy/compiler.ts';
+import type { FlowSettings } from './flow-settings.ts';
 
 export interface EndpointStatus {
   readonly id: number;
@@ -19,6 +20,18 @@ export interface EndpointStatus {
   readonly egressPolicies: readonly string[];
 }
 
+/** How full the tables of flows are. */
+export interface FlowStatus {
+  /** Room for flows seen both ways, for all and for one endpoint; and for unanswered ones. */
+  readonly liveMax: number;
+  readonly endpointMax: number;
+  readonly newMax: number;
+  /** Flows seen both ways, at most: those that ended unseen are counted until their time is over. */
+  readonly live: number;
+  /** Pods at their limit: further flows of theirs may be forgotten before their time. */
+  readonly atLimit: readonly string[];
+}
+
 export interface AgentStatus {
   readonly instance: string;
   readonly node: string;
@@ -34,6 +47,7 @@ export interface AgentStatus {
     /** Why the newest state is not in force; empty when it is. */
     readonly failure: string;
   };
+  readonly flows: FlowStatus;
   readonly podCIDRs: readonly string[];
   readonly endpoints: readonly EndpointStatus[];
   readonly objectProblems: readonly ObjectProblem[];
@@ -51,4 +65,23 @@ export function countersOf(counters: readonly Counter[]): AgentStatus['counters'
       packets: Number(packets),
       bytes: Number(bytes),
     }));
+}
+
+/** From the upper bounds by endpoint id. A pod that is gone is counted, and not named. */
+export function flowStatus(
+  settings: FlowSettings,
+  usage: ReadonlyMap<number, number>,
+  recordOf: (id: number) => { readonly namespace: string; readonly pod: string } | undefined,
+): FlowStatus {
+  const atLimit = [...usage].flatMap(([id, flows]) => {
+    const record = flows >= settings.endpointFlows ? recordOf(id) : undefined;
+    return record === undefined ? [] : [`${record.namespace}/${record.pod}`];
+  });
+  return {
+    liveMax: settings.liveFlows,
+    endpointMax: settings.endpointFlows,
+    newMax: settings.newFlows,
+    live: [...usage.values()].reduce((sum, flows) => sum + flows, 0),
+    atLimit: atLimit.toSorted(),
+  };
 }

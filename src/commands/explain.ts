@@ -114,7 +114,7 @@ function endLines(direction: 'egress' | 'ingress', end: EndView | null, part: Pa
   const word = paint(COLOURS[end.verdict], WORDS[end.verdict]);
   switch (end.reason) {
     case 'not-isolated':
-      return [`  ${label} ${word}: no policy isolates ${end.pod} for ${direction}`];
+      return [`  ${label} ${word}: no policy isolates ${podText(end, part)} for ${direction}`];
     case 'unknown-pod':
       return [`  ${label} ${word}: ${end.pod} shares its address with another pod, so it is closed`];
     case 'rule':
@@ -123,18 +123,24 @@ function endLines(direction: 'egress' | 'ingress', end: EndView | null, part: Pa
         ...end.allowedBy.flatMap((rule) => ruleLines(rule)),
       ];
     case 'no-rule':
-      return [`  ${label} ${word}: ${isolation(end, direction)}`, ...missLines(end)];
+      return [`  ${label} ${word}: ${isolation(end, direction, podText(end, part))}`, ...missLines(end)];
   }
 }
 
-function isolation(end: EndView, direction: string): string {
+/** The pod that speaks for all of its side. */
+function podText({ pod, direction }: EndView, part: PartView): string {
+  const others = (direction === 'egress' ? part.sources : part.destinations).length - 1;
+  return others > 0 ? `${pod} (and ${others} more)` : pod;
+}
+
+function isolation(end: EndView, direction: string, pod: string): string {
   const invalid = new Set(end.invalidPolicies);
   const names = end.policies.map((policy) =>
     invalid.has(policy) ? `${policy} (invalid: it isolates and allows nothing)` : policy,
   );
   const verb = names.length === 1 ? 'isolates' : 'isolate';
   const none = end.nearMiss === null ? `and has no ${direction} rule` : 'and no rule allows this';
-  return `${names.join(', ')} ${verb} ${end.pod} ${names.length > 1 ? none.replace('has', 'have') : none}`;
+  return `${names.join(', ')} ${verb} ${pod} ${names.length > 1 ? none.replace('has', 'have') : none}`;
 }
 
 function missLines({ nearMiss }: EndView): readonly string[] {

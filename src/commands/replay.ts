@@ -53,13 +53,15 @@ const FAULTS_TOLD_MAX = 10;
 
 export async function runReplay(flowFile: string, options: ReplayOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml']);
-  if (flowFile === '-' && options.file.includes('-')) throw new ConfigError('standard input cannot be both flows and manifests');
+  if (flowFile === '-' && options.file.includes('-'))
+    throw new ConfigError('standard input cannot be both flows and manifests');
   const cluster = await readInput(options);
   const dryRun = new DryRun(cluster.changes);
   const recorded = await readFlows(flowFile);
   const judged = Array.from(recorded.flows.values(), ({ record, times }) => replayFlow(dryRun, record, times));
   const told = judged.filter((flow): flow is ReplayedFlow => flow.change !== 'still-allowed');
-  const times = (change: Change): number => judged.filter((flow) => flow.change === change).reduce((sum, flow) => sum + flow.times, 0);
+  const times = (change: Change): number =>
+    judged.filter((flow) => flow.change === change).reduce((sum, flow) => sum + flow.times, 0);
   const summary: ReplaySummary = {
     flows: judged.reduce((sum, flow) => sum + flow.times, 0),
     newlyDenied: times('newly-denied'),
@@ -91,29 +93,37 @@ async function readFlows(file: string): Promise<Recorded> {
     for await (const line of createInterface({ input, crlfDelay: Infinity })) {
       number += 1;
       if (line.trim() === '') continue;
-      const record = line.length > LINE_CHARS_MAX ? { fault: `is longer than LINE_CHARS_MAX, ${LINE_CHARS_MAX}` } : readFlowRecord(line);
+      const record =
+        line.length > LINE_CHARS_MAX
+          ? { fault: `is longer than LINE_CHARS_MAX, ${LINE_CHARS_MAX}` }
+          : readFlowRecord(line);
       if ('skip' in record) {
         skipped += 1;
       } else if ('fault' in record) {
         faulty += 1;
-        if (faulty <= FAULTS_TOLD_MAX) process.stderr.write(`${file}:${number}: ${record.fault}\n`);
+        if (faulty <= FAULTS_TOLD_MAX) process.stderr.write(`${nameOf(file)}:${number}: ${record.fault}\n`);
       } else {
         remember(flows, record);
       }
     }
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`${file} cannot be read: ${errorMessage(error)}`, { cause: error });
+    throw new ConfigError(`${nameOf(file)} cannot be read: ${errorMessage(error)}`, { cause: error });
   }
-  if (number === 0) throw new ConfigError(`${file} holds no flows`);
+  if (number === 0) throw new ConfigError(`${nameOf(file)} holds no flows`);
   return { flows, skipped, faulty };
+}
+
+function nameOf(file: string): string {
+  return file === '-' ? 'standard input' : file;
 }
 
 function remember(flows: Map<string, { record: FlowRecord; times: number }>, record: FlowRecord): void {
   const key = Object.values(record).join(' ');
   const known = flows.get(key);
   if (known !== undefined) known.times += 1;
-  else if (flows.size === FLOWS_MAX) throw new ConfigError(`more different flows than FLOWS_MAX, ${FLOWS_MAX}: replay them in parts`);
+  else if (flows.size === FLOWS_MAX)
+    throw new ConfigError(`more different flows than FLOWS_MAX, ${FLOWS_MAX}: replay them in parts`);
   else flows.set(key, { record, times: 1 });
 }
 
@@ -133,10 +143,20 @@ function replayFlow(dryRun: DryRun, record: FlowRecord, times: number): Judged {
   const was = record.verdict;
   if (judgement === undefined) {
     // A pod that the candidate does not know would be closed on its node.
-    return { ...base, change: was === 'allow' ? 'newly-denied' : 'still-denied', reason: unknownPods(source, destination) };
+    return {
+      ...base,
+      change: was === 'allow' ? 'newly-denied' : 'still-denied',
+      reason: unknownPods(source, destination),
+    };
   }
   const change: Change =
-    judgement.verdict === was ? (was === 'allow' ? 'still-allowed' : 'still-denied') : was === 'allow' ? 'newly-denied' : 'newly-allowed';
+    judgement.verdict === was
+      ? was === 'allow'
+        ? 'still-allowed'
+        : 'still-denied'
+      : was === 'allow'
+        ? 'newly-denied'
+        : 'newly-allowed';
   return { ...base, change, reason: reasonOf(judgement) };
 }
 
@@ -158,7 +178,12 @@ function endOf(dryRun: DryRun, address: string, podKey: string | undefined): Rep
   return { label: podKey ?? '', address: own ?? (address === '' ? undefined : address), pod };
 }
 
-function judgeEnds(dryRun: DryRun, record: FlowRecord, source: ReplayEnd, destination: ReplayEnd): FlowJudgement | undefined {
+function judgeEnds(
+  dryRun: DryRun,
+  record: FlowRecord,
+  source: ReplayEnd,
+  destination: ReplayEnd,
+): FlowJudgement | undefined {
   if (source.address === undefined || destination.address === undefined) return undefined;
   const flow = {
     source: source.address,
@@ -184,16 +209,25 @@ function reasonOf({ reason, egress, ingress }: FlowJudgement): string {
   const denied = [egress, ingress].filter((end) => end?.verdict === 'deny').map((end) => end && deniedText(end));
   if (denied.length > 0) return denied.join('; ');
   const allowing = [egress, ingress].flatMap((end) => end?.allowedBy.slice(0, 1) ?? []);
-  return allowing.length === 0 ? 'not isolated' : `allowed by ${allowing.map(({ policy, direction, index }) => `${policy} ${direction}[${index}]`).join(' and ')}`;
+  return allowing.length === 0
+    ? 'not isolated'
+    : `allowed by ${allowing.map(({ policy, direction, index }) => `${policy} ${direction}[${index}]`).join(' and ')}`;
 }
 
 function deniedText({ direction, policies, nearMiss }: EndExplanation): string {
   const failures = nearMiss?.failures.map(({ text }) => text).join(', ');
-  const closest = nearMiss === undefined ? '' : ` (closest: ${nearMiss.rule.policy} ${direction}[${nearMiss.rule.index}]: ${failures})`;
+  const closest =
+    nearMiss === undefined
+      ? ''
+      : ` (closest: ${nearMiss.rule.policy} ${direction}[${nearMiss.rule.index}]: ${failures})`;
   return `${direction} isolated by ${policies.join(', ')}${closest}`;
 }
 
-const HEADS = { 'newly-denied': 'NEWLY DENIED', 'newly-allowed': 'newly allowed', 'still-denied': 'still denied' } as const;
+const HEADS = {
+  'newly-denied': 'NEWLY DENIED',
+  'newly-allowed': 'newly allowed',
+  'still-denied': 'still denied',
+} as const;
 
 function formatReplay(flows: readonly ReplayedFlow[], summary: ReplaySummary): string {
   const lines: string[] = [];

@@ -37,6 +37,7 @@ export function formatStatus(status: AgentStatus): string {
     `  source       ${source.fault === '' ? `as of ${source.asOf}` : source.fault}`,
     `  podCIDRs     ${status.podCIDRs.join(', ') || 'none'}`,
     `  programs     attached by ${status.attach}`,
+    `  flows        ${flowsText(status)}`,
   ];
   if (tables.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${tables.failure}`);
   lines.push('', ...section('endpoints', endpointRows(status)));
@@ -90,4 +91,10 @@ function section(title: string, rows: readonly string[][]): string[] {
   const line = (row: string[]): string =>
     `  ${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  ')}`;
   return [styleText('bold', title), ...rows.map(line)];
+}
+
+function flowsText({ flows }: AgentStatus): string {
+  const text = `${flows.live} answered of ${flows.liveMax}, ${flows.endpointMax} a pod`;
+  if (flows.atLimit.length === 0) return text;
+  return `${text}; ${styleText('red', 'at the limit')}: ${flows.atLimit.join(', ')}, further flows of theirs may be forgotten early`;
 }

@@ -56,7 +56,10 @@ export async function runTest(paths: readonly string[], options: TestOptions): P
   const results: TestResult[] = [];
   for (const path of paths) {
     const tests = await findTests(path);
-    if (tests.length === 0) throw new ConfigError(`${path} holds no document of kind PolicyTest; docs/policy-tests.md says how one is written`);
+    if (tests.length === 0)
+      throw new ConfigError(
+        `${path} holds no document of kind PolicyTest; docs/policy-tests.md says how one is written`,
+      );
     for (const test of tests) results.push(await runPolicyTest(test, options.file, podCidrs));
   }
   switch (format) {
@@ -115,7 +118,12 @@ async function runPolicyTest(
   if (errors.length > 0) return failed(errors.map(problemText).join('\n'));
   tellProblems(cluster.problems);
   const dryRun = new DryRun(cluster.changes);
-  return { file, name, error: '', results: test.expectations.map((expectation) => judge(expectation, cluster, dryRun)) };
+  return {
+    file,
+    name,
+    error: '',
+    results: test.expectations.map((expectation) => judge(expectation, cluster, dryRun)),
+  };
 }
 
 function judge(expectation: Expectation, cluster: LoadedCluster, dryRun: DryRun): ExpectationResult {
@@ -126,7 +134,14 @@ function judge(expectation: Expectation, cluster: LoadedCluster, dryRun: DryRun)
     const answer = ask(dryRun, readFlowEnd(from, cluster, dryRun), readFlowEnd(to, cluster, dryRun), asked);
     if (answer.verdict === verdict) return { ...base, actual: answer.verdict, passed: true, explanation: '' };
     const parts = viewParts(answer, dryRun, cluster);
-    const explanation = formatExplanation({ from, to, port: portText(asked), verdict: answer.verdict, parts, notes: [] });
+    const explanation = formatExplanation({
+      from,
+      to,
+      port: portText(asked),
+      verdict: answer.verdict,
+      parts,
+      notes: [],
+    });
     return { ...base, actual: answer.verdict, passed: false, explanation: stripVTControlCharacters(explanation) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -148,7 +163,9 @@ function formatResults(results: readonly TestResult[]): string {
     const bad = result.results.filter(({ passed }) => !passed);
     const isWell = bad.length === 0 && result.error === '';
     const good = `${result.results.length - bad.length} of ${result.results.length}`;
-    lines.push(`${isWell ? paint('green', 'ok  ') : paint('red', 'FAIL')} ${titleOf(result)} (${result.error === '' ? good : 'cannot be run'})`);
+    lines.push(
+      `${isWell ? paint('green', 'ok  ') : paint('red', 'FAIL')} ${titleOf(result)} (${result.error === '' ? good : 'cannot be run'})`,
+    );
     if (result.error !== '') lines.push(indent(result.error, 5));
     for (const item of bad) {
       lines.push(`     ${result.file}${item.line === null ? '' : `:${item.line}`}: expected ${caseName(item)}`);

@@ -65,7 +65,7 @@ function adoptEndpoints(store: TableStore, generation: number, settle: TableWrit
   return endpoints;
 }
 
-function wiringOf(ifindex: number, element: EndpointElement): EndpointWiring {
+export function wiringOf(ifindex: number, element: EndpointElement): EndpointWiring {
   const addresses = [element.ipv4, element.ipv6].filter((bytes) => bytes.some((byte) => byte !== 0)).map(formatAddress);
   return {
     id: element.id,

@@ -14,7 +14,7 @@ import { adopt } from './adopt.ts';
 import { type ApplyOptions, runPlan, writeAll } from './apply.ts';
 import { DEFAULT_LIMITS, TableCapacityError, type TableLimits } from './capacity.ts';
 import type { EndpointWiring, Realized } from './datapath.ts';
-import { CLOSED, nextGeneration } from './elements.ts';
+import { CLOSED, isInForce, nextGeneration } from './elements.ts';
 import { type IdsInUse, type ImageAddress, idsInUse, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
 import { addressText, findAddress } from './lookup.ts';
 import {
@@ -32,6 +32,8 @@ import type { TableStore, TableWrite } from './store.ts';
 
 export interface KeeperOptions extends ApplyOptions {
   readonly limits?: TableLimits;
+  /** A generation that flows may have been judged under by other tables: those in force get a later one. */
+  readonly after?: number | undefined;
 }
 
 const GENERATION_FIRST = 1;
@@ -54,10 +56,11 @@ export class TableKeeper {
 
   /** Takes over what the store holds; a store in which nothing was ever in force begins with generation 1. */
   static async open(store: TableStore, options: KeeperOptions): Promise<TableKeeper> {
-    if (store.commit().generation === 0) {
-      store.write([{ table: 'commit', generation: GENERATION_FIRST, portTable: 0 }]);
-    }
-    return new TableKeeper(store, options, await settleStore(store, options));
+    const first = options.after === undefined ? GENERATION_FIRST : nextGeneration(options.after);
+    if (store.commit().generation === 0) store.write([{ table: 'commit', generation: first, portTable: 0 }]);
+    const keeper = new TableKeeper(store, options, await settleStore(store, options));
+    if (!isInForce(keeper.image.generation, first)) await keeper.#commitAgain(first, () => undefined);
+    return keeper;
   }
 
   get image(): KernelImage {
@@ -112,18 +115,19 @@ export class TableKeeper {
 
   /** Does what `change` does, then has every flow judged again: with the next generation and the same tables. */
   async judgeAgain(change: () => void): Promise<void> {
-    await this.#run(async () => {
-      const generation = nextGeneration(this.#image.generation);
-      const { portTable } = this.#image;
-      change();
-      const after = { ...this.#image, generation };
-      await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
-    });
+    await this.#run(() => this.#commitAgain(nextGeneration(this.#image.generation), change));
   }
 
   /** Resolves once every operation called so far has ended. */
   async idle(): Promise<void> {
     await this.#last;
+  }
+
+  async #commitAgain(generation: number, change: () => void): Promise<void> {
+    const { portTable } = this.#image;
+    change();
+    const after = { ...this.#image, generation };
+    await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
   }
 
   #planOrRefuse(tables: VerdictTables): Plan | CapacityError {

@@ -6,7 +6,7 @@ import { getBytes, getNumbers, inRange, putBytes, putNumbers, unsigned64 } from 
 import { type MapSpec, MapType } from './bpf-map-spec.ts';
 
 /** Equal to the hash of the object these layouts were made from; the loader refuses any other object. */
-export const ABI_HASH = '14cff0b30e69749f';
+export const ABI_HASH = '29696d4f522a02e5';
 
 /** enum address_flag. */
 export const AddressFlag = {
@@ -582,6 +582,8 @@ export interface FlowValue {
   readonly originalAddress: Uint8Array;
   /** source after translation; 16 bytes */
   readonly translatedAddress: Uint8Array;
+  /** part of time (see usage_value) in which it is counted; 0 unless FLOW_CHARGED */
+  readonly chargedPart: number;
 }
 
 export const FLOW_VALUE_SIZE = 96;
@@ -606,7 +608,8 @@ export function encodeFlowValue(view: DataView, offset: number, value: FlowValue
   view.setUint16(offset + 46, inRange('flow_value.translated_port', value.translatedPort, 0, 65535), false);
   putBytes(view, offset + 48, 16, 'flow_value.original_address', value.originalAddress);
   putBytes(view, offset + 64, 16, 'flow_value.translated_address', value.translatedAddress);
-  putBytes(view, offset + 80, 16, 'flow_value.reserve');
+  view.setUint32(offset + 80, inRange('flow_value.charged_part', value.chargedPart, 0, 4294967295), true);
+  putBytes(view, offset + 84, 12, 'flow_value.reserve');
 }
 
 export function decodeFlowValue(view: DataView, offset: number): FlowValue {
@@ -630,6 +633,7 @@ export function decodeFlowValue(view: DataView, offset: number): FlowValue {
     translatedPort: view.getUint16(offset + 46, false),
     originalAddress: getBytes(view, offset + 48, 16),
     translatedAddress: getBytes(view, offset + 64, 16),
+    chargedPart: view.getUint32(offset + 80, true),
   };
 }
 
@@ -975,7 +979,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: 'flow_key',
     value: 'flow_value',
-    layoutHash: '76a82dfd',
+    layoutHash: '03211ed3',
   },
   flowsNew: {
     name: 'flows_new',
@@ -986,7 +990,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: 'flow_key',
     value: 'flow_value',
-    layoutHash: '76a82dfd',
+    layoutHash: '03211ed3',
   },
   fragments: {
     name: 'fragments',
@@ -1008,7 +1012,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: '__u32',
     value: 'flow_value',
-    layoutHash: 'ec26ccbe',
+    layoutHash: 'ddcfdbff',
   },
   ports: {
     name: 'ports',

@@ -86,6 +86,14 @@ export function readAbi(object: Uint8Array): Abi {
   return new AbiReader(readBtf(section)).read();
 }
 
+/**
+ * The fields of the type of a map's key or value, by the rules above; a plain integer is one field without a name.
+ * @throws ObjectFormatError for a type that breaks one of the rules.
+ */
+export function readFields(btf: Btf, typeId: number): readonly AbiField[] {
+  return new AbiReader(btf).fields(typeId);
+}
+
 class AbiReader {
   readonly #btf: Btf;
   readonly #structs = new Map<string, AbiStruct>();
@@ -112,6 +120,12 @@ class AbiReader {
     const maps = sorted(this.#maps);
     const text = [...structs.map(structText), ...enums.map(enumText), ...maps.map(mapText)].join('\n');
     return { structs, enums, maps, hash: digest(text, HASH_DIGITS_ABI) };
+  }
+
+  fields(id: number): readonly AbiField[] {
+    const plain = this.#unqualified(id);
+    if (this.#type(plain).kind === 'struct') return this.#struct(plain).fields;
+    return [{ name: '', offset: 0, ...this.#fieldType(plain, `type ${id}`), doc: '' }];
   }
 
   #addVariable(section: string, id: number): void {

@@ -8,10 +8,14 @@ export interface MapInfo extends MapShape {
   readonly name: string;
   /** Unique in the kernel while the map lives. */
   readonly id: number;
+  /** Of the type information it was made with, and of its types; 0: none. */
+  readonly btfId: number;
+  readonly btfKeyType: number;
+  readonly btfValueType: number;
 }
 
 /** The first members of struct bpf_map_info; the kernel fills as much as it is given. */
-const MAP_INFO_BYTES = 40;
+const MAP_INFO_BYTES = 80;
 const NAME_OFFSET = 24;
 const NAME_BYTES = 16;
 
@@ -30,6 +34,9 @@ export function mapInfo(fd: number, object: string): MapInfo {
     maxEntries: view.getUint32(16, true),
     flags: view.getUint32(20, true),
     name: new TextDecoder().decode(end < 0 ? name : name.subarray(0, end)),
+    btfId: view.getUint32(64, true),
+    btfKeyType: view.getUint32(68, true),
+    btfValueType: view.getUint32(72, true),
   };
 }
 

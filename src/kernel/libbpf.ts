@@ -61,6 +61,9 @@ export interface Libbpf {
   ) => number;
   readonly testRun: (fd: number, options: TestRunOptions) => number;
   readonly possibleCpus: () => number;
+  readonly openBtf: (id: number) => Handle | null;
+  readonly btfData: (btf: Handle, size: [number | null]) => Handle | null;
+  readonly freeBtf: (btf: Handle) => void;
 }
 
 /** struct bpf_test_run_opts. */
@@ -204,6 +207,9 @@ function bind(library: LibraryHandle): Libbpf {
     ),
     testRun: library.func('bpf_prog_test_run_opts', 'int', ['int', koffi.inout(koffi.pointer(testRunOptions()))]),
     possibleCpus: library.func('int libbpf_num_possible_cpus()'),
+    openBtf: library.func('void *btf__load_from_kernel_by_id(uint32_t id)'),
+    btfData: library.func('void *btf__raw_data(void *btf, _Out_ uint32_t *size)'),
+    freeBtf: library.func('void btf__free(void *btf)'),
   };
 }
 

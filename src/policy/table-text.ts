@@ -19,12 +19,14 @@ export interface TableGlossary {
   describeRuleSet(id: number): RuleSetDescription | undefined;
   describePeerClass(id: number): PeerClassDescription | undefined;
   describePortClass(id: number): PortClassDescription | undefined;
+  /** Whose endpoint it is; without it the numbers stand alone. */
+  describeEndpoint?(id: number): string | undefined;
 }
 
 /** One section a table; each number is followed by what it means. Ends with a line feed. */
 export function formatTables(tables: VerdictTables, glossary: TableGlossary): string {
   const sections = [
-    ['endpoints', formatEndpoints(tables)],
+    ['endpoints', formatEndpoints(tables, glossary)],
     ['rule sets', formatRuleSets(tables, glossary)],
     ['peer classes', formatPeerClasses(tables, glossary)],
     ['port classes', formatPorts(tables)],
@@ -39,13 +41,17 @@ function byPolicies(policies: readonly string[] | undefined): string {
   return policies === undefined || policies.length === 0 ? '' : ` (${policies.join(', ')})`;
 }
 
-function formatEndpoints({ endpoints }: VerdictTables): string[] {
+function formatEndpoints({ endpoints }: VerdictTables, glossary: TableGlossary): string[] {
   return Array.from(
     endpoints.id,
     (id, i) =>
-      `${id}: ingress ${endpoints.ingress[i]}${byPolicies(endpoints.ingressPolicies[i])}` +
+      `${id}${nameOf(glossary.describeEndpoint?.(id))}: ingress ${endpoints.ingress[i]}${byPolicies(endpoints.ingressPolicies[i])}` +
       `, egress ${endpoints.egress[i]}${byPolicies(endpoints.egressPolicies[i])}`,
   );
+}
+
+function nameOf(endpoint: string | undefined): string {
+  return endpoint === undefined ? '' : ` ${endpoint}`;
 }
 
 function formatRuleSets({ endpoints }: VerdictTables, glossary: TableGlossary): string[] {

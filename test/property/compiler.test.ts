@@ -98,7 +98,7 @@ test(
         for (const [i, change] of changes.entries()) {
           if (steps[i]?.compile === true) {
             const { retired } = compiler.compile();
-            if (steps[i]?.release === true) compiler.release(retired);
+            if (steps[i]?.release) compiler.release(retired);
           }
           compiler.update(change);
         }
@@ -139,7 +139,7 @@ test('ids keep their meaning, and bits of what survives never change', { timeout
         const next = meanings(compiler, after.tables);
         for (const [id, text] of next) expect(meaning.get(id) ?? text).toBe(text);
         expectDisjoint(after);
-        const release = steps[i]?.release === true;
+        const release = steps[i]?.release;
         if (release) compiler.release(after.retired);
         meaning = release ? next : new Map([...meaning, ...next]);
         before = after;

@@ -14,15 +14,21 @@ const OBJECT = 'dist/bpf/sluice.bpf.o';
 
 interface Edit {
   readonly find: RegExp;
-  readonly replace: string;
+  readonly replace: (...groups: string[]) => string;
 }
 
 /** Of bpf/abi.h. */
 const EDITS: readonly Edit[] = [
-  { find: /(\t__u64 opened_ns [^\n]*\n)(?=\t__u32 egress_epoch)/, replace: '$1\t__u64 variant_mark;\n' },
-  { find: /sizeof\(struct flow_value\) == 96/, replace: 'sizeof(struct flow_value) == 104' },
-  { find: /(struct row_value \{\n\t__u8 allow\[32\];\n)/, replace: '$1\t__u8 pad[32];\n' },
-  { find: /sizeof\(struct row_value\) == 64/, replace: 'sizeof(struct row_value) == 96' },
+  {
+    find: /(\t__u64 opened_ns [^\n]*\n)(?=\t__u32 egress_epoch)/g,
+    replace: (_all, field) => `${field}\t__u64 variant_mark;\n`,
+  },
+  { find: /(sizeof\(struct flow_value\) == )(\d+)/g, replace: larger(8) },
+  {
+    find: /(struct row_value \{\n\t__u8 allow\[32\];\n)/g,
+    replace: (_all, field) => `${field}\t__u8 pad[32];\n`,
+  },
+  { find: /(sizeof\(struct row_value\) == )(\d+)/g, replace: larger(32) },
 ];
 
 /** Returns the root of the tree. @throws Error when the sources are not as the edits expect them. */
@@ -39,7 +45,11 @@ export async function makeAbiVariant(ledger: Ledger): Promise<string> {
   return root;
 }
 
+function larger(bytes: number): Edit['replace'] {
+  return (_all, text, size) => `${text}${Number(size) + bytes}`;
+}
+
 function edit(text: string, { find, replace }: Edit): string {
-  if (text.match(new RegExp(find, 'g'))?.length === 1) return text.replace(find, replace);
+  if (text.match(find)?.length === 1) return text.replace(find, replace);
   throw new Error(`bpf/abi.h does not have ${find} exactly once: the variant has to be written anew`);
 }

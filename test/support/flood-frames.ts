@@ -1,5 +1,6 @@
 /** One of everything that a pod with raw sockets can throw at another pod. */
 import type { AddressPair } from './address-plan.ts';
+import { checksummed } from './checksum.ts';
 import { parseAddress } from '../../src/net/address.ts';
 import {
   ACK,
@@ -23,7 +24,7 @@ import {
   udp,
 } from './packet.ts';
 
-export interface FloodEnd extends AddressPair {
+interface FloodEnd extends AddressPair {
   readonly mac: string;
   readonly hostMac: string;
 }
@@ -51,7 +52,8 @@ export function floodFrames(ends: FloodEnds, round: number): readonly Uint8Array
     ...fragments(ends, family, round),
     ...errors(ends, family, round),
   ]);
-  return [...honest, ...spoofed(ends, round), ...linkLies(ends), ...oddFrames(ends, round)];
+  const lies = [...spoofed(ends, round), ...linkLies(ends), ...oddFrames(ends, round)];
+  return [...honest, ...lies].map(checksummed);
 }
 
 function build(ends: FloodEnds, family: FamilyName, protocol: number, payload: Uint8Array, more = {}): Uint8Array {
@@ -184,20 +186,29 @@ function oddFrames(ends: FloodEnds, round: number): Uint8Array[] {
 }
 
 /**
- * Whether the frame is none of a flood: what the pod itself sends, and what its node says to it by itself: ARP, neighbour
- * discovery, and answers from the node's own addresses.
+ * Whether a frame is none of the flood: what the victim itself sends, and what its node says to it by itself, which is
+ * ARP, neighbour discovery and listener reports that carry nothing of the attacker's.
  */
-export function isFromNode(
-  bytes: Uint8Array,
-  pod: { readonly mac: string; readonly hostMac: string; readonly node: AddressPair },
-): boolean {
-  const text = Buffer.from(bytes).toString('hex');
-  const etherType = text.slice(24, 28);
-  if (text.slice(12, 24) === pod.mac.replaceAll(':', '')) return true;
-  if (text.slice(12, 24) !== pod.hostMac.replaceAll(':', '')) return false;
+export function isNoise(bytes: Uint8Array, { attacker, victim }: FloodEnds): boolean {
+  const frameText = Buffer.from(bytes).toString('hex');
+  const sender = frameText.slice(12, 24);
+  if (sender === hexMac(victim.mac)) return true;
+  const body = frameText.slice(28);
+  const traces = [hexMac(attacker.mac), ...FAMILIES.map((family) => hexAddress(attacker[family]))];
+  if (sender !== hexMac(victim.hostMac) || traces.some((trace) => body.includes(trace))) return false;
+  const etherType = frameText.slice(24, 28);
   if (etherType === '0806') return true;
-  const isLinkMessage =
-    etherType === '86dd' && bytes[20] === ICMPV6 && (bytes[54] ?? 0) >= 133 && (bytes[54] ?? 0) <= 136;
-  // fe80::1 and the host end's own.
-  return isLinkMessage && text.slice(44, 48) === 'fe80';
+  if (etherType !== '86dd') return false;
+  const [next, atNext] = [body.slice(12, 14), body.slice(80, 82)];
+  const isListenerReport = next === '00' && atNext === '3a' && body.slice(96, 98) === '8f';
+  const isNeighbourMessage = next === '3a' && (atNext === '87' || atNext === '88');
+  return isListenerReport || isNeighbourMessage;
+}
+
+function hexMac(mac: string): string {
+  return mac.replaceAll(':', '');
+}
+
+function hexAddress(text: string): string {
+  return Buffer.from(parseAddress(text)?.bytes ?? []).toString('hex');
 }

@@ -15,7 +15,7 @@ function latin1(bytes: Uint8Array): string {
 const addressTexts = new Map<string, string>();
 
 /** One character a byte. */
-export function addressString(text: string): string {
+function addressString(text: string): string {
   let known = addressTexts.get(text);
   if (known === undefined) {
     known = latin1(parseAddress(text)?.bytes ?? new Uint8Array(0));

@@ -22,7 +22,7 @@ export interface FuzzResult {
 }
 
 /** What no packet can bring about: a map that takes no entry, a helper that fails. */
-export const UNREACHABLE: ReadonlySet<number> = new Set([Reason.FLOW_TABLE, Reason.INTERNAL]);
+const UNREACHABLE: ReadonlySet<number> = new Set([Reason.FLOW_TABLE, Reason.INTERNAL]);
 
 /** A stalled machine may let a timeout pass in the middle of a sequence; such a difference does not come again. */
 const ATTEMPTS = 3;

@@ -1,7 +1,8 @@
 /** A whole sequence by a seed: a small world of random tables, then packets, and now and then a change. */
 import { AddressFlag, EndpointFlag, PeerClass, PortClass } from '../../src/kernel/abi.gen.ts';
 import { FUZZ_PODS, type Step } from './fuzz-step.ts';
-import { NODE_ADDRESSES, PacketGenerator, PLACES, PORTS } from './packet-generator.ts';
+import { PacketGenerator } from './packet-generator.ts';
+import { NODE_ADDRESSES, PLACES, PORTS } from './packet-world.ts';
 import { RandomSource } from './random-source.ts';
 
 /** Closed and open come often: with rows alone few packets would reach the second end. */

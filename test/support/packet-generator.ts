@@ -4,10 +4,7 @@
  */
 import { FUZZ_PODS, type PacketStep } from './fuzz-step.ts';
 import {
-  arp,
   concat,
-  ethernet,
-  extensionHeader,
   fragmentHeader,
   frame,
   type FrameFields,
@@ -21,35 +18,18 @@ import {
   UDP,
   udp,
 } from './packet.ts';
+import { arpStep, foreignStep, linkMessageStep } from './packet-generator-link.ts';
+import { type Body, extended, ipv4Options, slice } from './packet-generator-headers.ts';
+import { anyAddress, entranceOf, type FamilyName, FOREIGN_MAC, PORTS } from './packet-world.ts';
 import { mutated } from './packet-mutation.ts';
 import type { RandomSource } from './random-source.ts';
 import type { Entrance } from './reference-judge.ts';
-import { parseAddress } from '../../src/net/address.ts';
 
-type FamilyName = 'ipv4' | 'ipv6';
-
-/** Addresses of the world that are no pod's of this node. */
-export const PLACES = {
-  ipv4: ['10.244.1.5', '10.244.1.9', '192.0.2.9', '192.0.2.77', '198.51.100.1', '10.0.0.1', '169.254.1.1'],
-  ipv6: ['fd00:244:1::5', 'fd00:244:1::9', '2001:db8::9', '2001:db8::77', '2001:db8:1::1', 'fd00::1', 'fe80::1'],
-} as const;
-export const NODE_ADDRESSES = { ipv4: '10.0.0.1', ipv6: 'fd00::1' } as const;
-const MULTICAST = {
-  ipv4: ['224.0.0.251', '239.1.1.1', '255.255.255.255'],
-  ipv6: ['ff02::fb', 'ff02::1', 'ff02::16', 'ff05::2', 'ff02::1:ff00:1'],
-} as const;
-const MAPPED = ['::ffff:10.244.0.2', '::ffff:192.0.2.9'];
-
-export const PORTS: readonly number[] = [53, 80, 443, 4000, 4001, 65_535];
 const TCP_FLAGS: readonly number[] = [
   0x02, 0x02, 0x02, 0x12, 0x12, 0x10, 0x10, 0x10, 0x11, 0x11, 0x04, 0x14, 0x18, 0, 0x03, 0x06, 0x3f,
 ];
 const OTHER_PROTOCOLS: readonly number[] = [4, 41, 47, 50, 89, 59, 135, 255];
 const IDENTIFICATIONS: readonly number[] = [7, 8, 0x1234];
-const BROADCAST = 'ff:ff:ff:ff:ff:ff';
-const FOREIGN_MAC = '02:de:ad:be:ef:01';
-const NO_MAC = '00:00:00:00:00:00';
-const GATEWAY = '169.254.1.1';
 /** Packets that ICMP errors may quote. */
 const REMEMBERED = 12;
 /** Of all packets. */
@@ -73,11 +53,6 @@ interface Way {
   readonly entrance: Entrance;
   readonly source: string;
   readonly destination: string;
-}
-
-interface Body {
-  readonly protocol: number;
-  readonly payload: Uint8Array;
 }
 
 interface Remembered {
@@ -111,11 +86,11 @@ export class PacketGenerator {
   next(): PacketStep {
     const r = this.#random;
     const step = r.chance(SHARE.arp)
-      ? this.#arp()
+      ? arpStep(r)
       : r.chance(SHARE.link)
-        ? this.#linkMessage()
+        ? linkMessageStep(r)
         : r.chance(SHARE.ethertype)
-          ? this.#foreignEthertype()
+          ? foreignStep(r)
           : this.#ip();
     return r.chance(SHARE.mutated) ? { ...step, frame: mutated(r, step.frame) } : step;
   }
@@ -160,33 +135,17 @@ export class PacketGenerator {
     return FUZZ_PODS[pod]![family];
   }
 
-  #anyAddress(family: FamilyName): string {
-    const r = this.#random;
-    if (r.chance(0.5)) return this.#podAddress(r.below(FUZZ_PODS.length), family);
-    if (r.chance(0.06)) return r.pick(MULTICAST[family]);
-    if (family === 'ipv6' && r.chance(0.04)) return r.pick(MAPPED);
-    return r.pick(PLACES[family]);
-  }
-
   #way(family: FamilyName): Way {
     const r = this.#random;
     const pod = r.below(FUZZ_PODS.length);
     const own = this.#podAddress(pod, family);
     if (r.chance(0.65)) {
-      const source = r.chance(SHARE.spoofed) ? this.#anyAddress(family) : own;
-      return { hook: 'from_pod', pod, entrance: 'node', source, destination: this.#anyAddress(family) };
+      const source = r.chance(SHARE.spoofed) ? anyAddress(r, family) : own;
+      return { hook: 'from_pod', pod, entrance: 'node', source, destination: anyAddress(r, family) };
     }
-    const source = this.#anyAddress(family);
-    const destination = r.chance(SHARE.spoofed) ? this.#anyAddress(family) : own;
-    return { hook: 'to_pod', pod, entrance: this.#entranceOf(source), source, destination };
-  }
-
-  /** Mostly where a packet of that source comes in. */
-  #entranceOf(source: string): Entrance {
-    const r = this.#random;
-    const pod = FUZZ_PODS.findIndex(({ ipv4, ipv6 }) => ipv4 === source || ipv6 === source);
-    if (pod >= 0 && r.chance(0.8)) return pod;
-    return r.pick<Entrance>(['wire', 'wire', 'node', r.below(FUZZ_PODS.length)]);
+    const source = anyAddress(r, family);
+    const destination = r.chance(SHARE.spoofed) ? anyAddress(r, family) : own;
+    return { hook: 'to_pod', pod, entrance: entranceOf(r, source), source, destination };
   }
 
   /** The same two ends again, the same way or back. */
@@ -199,7 +158,7 @@ export class PacketGenerator {
       return { hook: 'from_pod', pod: from, entrance: 'node', source, destination };
     }
     const pod = to >= 0 ? to : r.below(FUZZ_PODS.length);
-    return { hook: 'to_pod', pod, entrance: this.#entranceOf(source), source, destination };
+    return { hook: 'to_pod', pod, entrance: entranceOf(r, source), source, destination };
   }
 
   #body(family: FamilyName): Body {
@@ -285,9 +244,9 @@ export class PacketGenerator {
 
   #wrapIpv4(fields: FrameFields, way: Way): FrameFields {
     const r = this.#random;
-    const options = r.chance(0.06) ? { options: this.#options() } : {};
+    const options = r.chance(0.06) ? { options: ipv4Options(r) } : {};
     if (!r.chance(0.14)) return { ...fields, ...options };
-    const { offset, more, data } = this.#slice(fields.payload);
+    const { offset, more, data } = slice(r, fields.payload);
     const identification = r.pick(IDENTIFICATIONS);
     const { protocol } = fields;
     if (offset === 0) this.#train = { way, family: 'ipv4', protocol, identification, bytes: data.length };
@@ -299,103 +258,15 @@ export class PacketGenerator {
     const r = this.#random;
     let { protocol, payload } = fields;
     const before = r.chance(0.08) ? r.below(8) : 0;
-    ({ protocol, payload } = this.#extended(r.chance(0.04) ? r.below(3) : 0, protocol, payload));
+    ({ protocol, payload } = extended(r, r.chance(0.04) ? r.below(3) : 0, { protocol, payload }));
     if (r.chance(0.14)) {
-      const { offset, more, data } = this.#slice(payload);
+      const { offset, more, data } = slice(r, payload);
       const identification = r.pick(IDENTIFICATIONS);
       if (offset === 0) this.#train = { way, family: 'ipv6', protocol, identification, bytes: data.length };
       payload = fragmentHeader(protocol, offset, more, identification, data);
       protocol = 44;
     }
-    return { ...fields, ...this.#extended(before, protocol, payload) };
-  }
-
-  /** A first fragment, one in the middle, a last one, or the whole in one. */
-  #slice(payload: Uint8Array): { offset: number; more: boolean; data: Uint8Array } {
-    const r = this.#random;
-    if (r.chance(0.5)) {
-      const length = r.chance(0.8) ? payload.length : r.below(payload.length + 1);
-      return { offset: 0, more: r.chance(0.95), data: payload.subarray(0, length) };
-    }
-    const offset = 8 * (r.chance(0.95) ? 1 + r.below(8) : 8180 + r.below(12));
-    // What looks like the beginning of something is the worst middle.
-    return { offset, more: r.chance(0.5), data: r.chance(0.5) ? payload : r.bytes(8 * r.below(5)) };
-  }
-
-  #options(): Uint8Array {
-    const r = this.#random;
-    const parts: number[] = [];
-    while (parts.length < 4 * (1 + r.below(9)) && parts.length < 34) {
-      const kind = r.below(8);
-      if (kind < 3) parts.push(1);
-      else if (kind === 3) parts.push(0);
-      else if (kind === 4 && r.chance(0.4)) parts.push(r.pick([131, 137]), 3, 4);
-      else parts.push(r.pick([7, 68, 148]), r.chance(0.9) ? 4 : r.below(256), 0, 0);
-    }
-    while (parts.length % 4 !== 0) parts.push(r.pick([0, 1, 7]));
-    return Uint8Array.from(parts.slice(0, 40));
-  }
-
-  #extended(count: number, protocol: number, payload: Uint8Array): Body {
-    const r = this.#random;
-    let body: Body = { protocol, payload };
-    for (let i = 0; i < count; i += 1) {
-      const type = r.pick([0, 60, 60, 43, 51, 44, 139, 60]);
-      const units = r.below(3);
-      if (type === 44) {
-        body = { protocol: 44, payload: fragmentHeader(body.protocol, 0, false, 9, body.payload) };
-      } else if (type === 51) {
-        const words = r.pick([1, 4, 4, 2]);
-        const head = concat(Uint8Array.of(body.protocol, words, 0, 0), new Uint8Array(4 * (words + 2) - 4));
-        body = { protocol: 51, payload: concat(head, body.payload) };
-      } else {
-        const bytes = type === 43 ? [0, r.chance(0.2) ? 1 : 0] : [1, 4];
-        body = { protocol: type, payload: extensionHeader(body.protocol, units, body.payload, bytes) };
-      }
-    }
-    return body;
-  }
-
-  #arp(): PacketStep {
-    const r = this.#random;
-    const pod = r.below(FUZZ_PODS.length);
-    const { mac, hostMac, ipv4 } = FUZZ_PODS[pod]!;
-    const sender = r.chance(0.7) ? ipv4 : r.pick([this.#anyAddress('ipv4'), '0.0.0.0']);
-    const senderMac = r.chance(0.85) ? mac : FOREIGN_MAC;
-    const target = r.chance(0.6) ? GATEWAY : this.#anyAddress('ipv4');
-    const body = arp(r.pick([1, 1, 2, 3]), senderMac, sender, r.pick([NO_MAC, hostMac]), target);
-    const hook = r.chance(0.85) ? 'from_pod' : 'to_pod';
-    const bytes = ethernet(r.pick([BROADCAST, hostMac]), mac, 0x0806, body);
-    return { kind: 'packet', hook, pod, entrance: 'node', frame: concat(bytes, r.bytes(r.below(19))) };
-  }
-
-  /** Router, neighbour and listener messages, true and untrue. */
-  #linkMessage(): PacketStep {
-    const r = this.#random;
-    const pod = r.below(FUZZ_PODS.length);
-    const { mac, hostMac, ipv6 } = FUZZ_PODS[pod]!;
-    const target = parseAddress(r.chance(0.5) ? 'fe80::1' : r.chance(0.6) ? ipv6 : this.#anyAddress('ipv6'))!.bytes;
-    const type = r.pick([135, 135, 136, 136, 133, 134, 137, 130, 131, 143]);
-    const source = r.chance(0.7) ? ipv6 : r.pick(['fe80::5', '::', this.#anyAddress('ipv6')]);
-    const destination = r.pick(['ff02::1:ff00:1', 'fe80::1', 'ff02::2', 'ff05::1', this.#anyAddress('ipv6')]);
-    const hook = r.chance(0.7) ? 'from_pod' : 'to_pod';
-    const payload = concat(icmp(type, 0, 0, new Uint8Array(0)), target, r.bytes(r.pick([0, 8])));
-    const short = r.chance(0.1) ? payload.subarray(0, r.below(payload.length)) : payload;
-    const fields = { source, destination, protocol: ICMPV6, payload: short, hopLimit: r.pick([255, 255, 64]) };
-    const macs = hook === 'from_pod' ? [hostMac, mac] : [mac, hostMac];
-    const bytes = frame({ ...fields, destinationMac: macs[0]!, sourceMac: macs[1]! });
-    const padded = r.chance(0.3) ? concat(bytes, target) : bytes;
-    return { kind: 'packet', hook, pod, entrance: this.#entranceOf(source), frame: padded };
-  }
-
-  #foreignEthertype(): PacketStep {
-    const r = this.#random;
-    const pod = r.below(FUZZ_PODS.length);
-    const { mac, hostMac } = FUZZ_PODS[pod]!;
-    const etherType = r.pick([0x8100, 0x88a8, 0x88cc, 0x8863, 0x8847, 0x0600, 46]);
-    const bytes = ethernet(hostMac, mac, etherType, r.bytes(4 + r.below(60)));
-    const hook = r.chance(0.7) ? 'from_pod' : 'to_pod';
-    return { kind: 'packet', hook, pod, entrance: r.pick<Entrance>(['node', 'wire']), frame: bytes };
+    return { ...fields, ...extended(r, before, { protocol, payload }) };
   }
 
   #remember({ source, destination }: Way, family: FamilyName, { protocol, payload }: Body, bytes: Uint8Array): void {

@@ -10,7 +10,7 @@ export const TCP_FLAG = { FIN: 1, SYN: 2, RST: 4, ACK: 16 } as const;
 /** Seconds without traffic after which an entry is not believed: as the programs are loaded for fuzzing. */
 export const TIMEOUT_S = { opening: 10, tcpLive: 86_400, tcpClosing: 4, otherLive: 18, fragment: 30 } as const;
 
-export interface End {
+interface End {
   readonly address: string;
   readonly port: number;
 }
@@ -69,7 +69,7 @@ export function newFlow(packet: IpPacket, origin: Origin, isReversed: boolean): 
 }
 
 /** The same for both directions of a flow. */
-export function flowKey(family: number, protocol: number, one: End, other: End): string {
+function flowKey(family: number, protocol: number, one: End, other: End): string {
   const ends = [one, other].map(({ address, port }) => `${address}|${port}`).toSorted();
   return `${family}|${protocol}|${ends.join('|')}`;
 }

@@ -271,7 +271,11 @@ export class ReferenceJudge {
     if (packet.protocol === PROTOCOL.TCP) {
       flow[isReversed ? 'responderSaw' : 'openerSaw'] = packet.tcpFlags & SYN_ACK_FIN_RST;
     }
-    if (makesEntry(packet)) this.flows.set(keyOfPacket(packet), flow);
+    if (makesEntry(packet)) {
+      const replaced = this.flows.get(keyOfPacket(packet));
+      if (replaced?.isCharged === true) this.#charge(replaced, -1);
+      this.flows.set(keyOfPacket(packet), flow);
+    }
     return [flow, undefined];
   }
 
@@ -325,18 +329,25 @@ export class ReferenceJudge {
     }
     flow.lastSeenS = this.#nowS;
     flow.isAnswered ||= reply;
-    const payer = flow.openerEndpoint === 0 ? flow.responderEndpoint : flow.openerEndpoint;
-    const used = this.usage.get(payer) ?? 0;
     if (isClosing(flow)) {
-      if (flow.isCharged) this.usage.set(payer, used - 1);
+      if (flow.isCharged) this.#charge(flow, -1);
       flow.isCharged = false;
       flow.isLive = false;
-    } else if (reply && !flow.isLive && used < this.#flowsMax) {
-      this.usage.set(payer, used + 1);
+    } else if (reply && !flow.isLive && (this.usage.get(payerOf(flow)) ?? 0) < this.#flowsMax) {
+      this.#charge(flow, 1);
       flow.isCharged = true;
       flow.isLive = true;
     }
   }
+
+  #charge(flow: Flow, flows: 1 | -1): void {
+    this.usage.set(payerOf(flow), (this.usage.get(payerOf(flow)) ?? 0) + flows);
+  }
+}
+
+/** The local endpoint that opened it, else the one it was opened to. */
+function payerOf({ openerEndpoint, responderEndpoint }: Flow): number {
+  return openerEndpoint === 0 ? responderEndpoint : openerEndpoint;
 }
 
 /** Stands for the judgement in the other direction where there is none. */

@@ -9,7 +9,7 @@ import { Limit, Reason } from '../../src/kernel/abi.gen.ts';
 export type IpFamily = 4 | 6;
 
 /** What a packet says of the fragmented packet that it is a part of. */
-export interface FragmentPart {
+interface FragmentPart {
   readonly isFirst: boolean;
   readonly identification: number;
   /** The protocol that the fragmented packet's unfragmentable part ends with. */

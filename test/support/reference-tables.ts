@@ -27,7 +27,7 @@ export interface KnownAddress {
   readonly local: LocalEnd | undefined;
 }
 
-export interface LocalEnd {
+interface LocalEnd {
   readonly pod: number;
   readonly id: number;
   readonly flags: number;

@@ -1,6 +1,6 @@
 /**
- * Datagrams with a number each, sent at a steady pace to a server of name-server.ts and counted when they come back: how
- * many packets of one flow are lost, in either direction, while something happens to the node.
+ * Datagrams with a number each, sent at a steady pace and counted when they arrive: how many packets of one flow are lost
+ * while something happens to the node.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -10,8 +10,9 @@ import type { TestNetns } from './netns.ts';
 import type { ProbeTarget } from './probe.ts';
 
 const INTERVAL_MS = 2;
-/** What has not come back after this long will not. */
+/** What has not arrived after this long will not. */
 const SETTLE_MS = 300;
+const OPEN_TIMEOUT_MS = 4_000;
 
 export interface SequenceCount {
   readonly sent: number;
@@ -19,31 +20,42 @@ export interface SequenceCount {
 }
 
 export class SequenceFlow implements Disposable {
-  readonly #socket: Socket;
-  readonly #target: ProbeTarget;
-  readonly #answered = new Set<number>();
+  readonly #sockets: readonly Socket[];
+  readonly #arrived = new Set<number>();
+  readonly #timer: NodeJS.Timeout;
   #sent = 0;
   /** Those below were counted by an earlier call. */
   #counted = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  private constructor(socket: Socket, target: ProbeTarget) {
-    this.#socket = socket;
-    this.#target = target;
-    socket.on('message', (message) => {
-      this.#answered.add(Number(message.subarray(message.indexOf(0x20) + 1).toString('latin1')));
+  private constructor(sockets: readonly Socket[], receiver: Socket, send: (text: string) => void) {
+    this.#sockets = sockets;
+    receiver.on('message', (message) => {
+      this.#arrived.add(Number(message.subarray(message.indexOf(0x20) + 1).toString('latin1')));
     });
+    this.#timer = setInterval(() => {
+      send(String(this.#sent));
+      this.#sent += 1;
+    }, INTERVAL_MS);
   }
 
-  /** Sends from now on. */
-  static async start(netns: TestNetns, target: ProbeTarget): Promise<SequenceFlow> {
-    const socket = createSocket('udp4');
-    const flow = new SequenceFlow(socket, target);
-    const listening = once(socket, 'listening');
-    socket.bind({ fd: openSocket(netns.fd, { kind: 'datagram', family: 4, port: 0 }) });
-    await listening;
-    flow.#timer = setInterval(() => flow.#send(), INTERVAL_MS);
-    return flow;
+  /** To a server of name-server.ts and back: every number crosses the flow in both directions. */
+  static async echoed(netns: TestNetns, { address, port }: ProbeTarget): Promise<SequenceFlow> {
+    const socket = await open(netns);
+    return new SequenceFlow([socket], socket, (text) => socket.send(text, port, address, ignore));
+  }
+
+  /**
+   * In the direction of replies alone: after one datagram from `client`, everything comes from `server`.
+   * @param target an address of the server and a port that nobody has there.
+   */
+  static async pushed(client: TestNetns, server: TestNetns, target: ProbeTarget): Promise<SequenceFlow> {
+    const [receiver, sender] = [await open(client), await open(server, target.port)];
+    const opened = once(sender, 'message', { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) });
+    receiver.send('hello', target.port, target.address, ignore);
+    const [, from] = (await opened) as [Buffer, { readonly address: string; readonly port: number }];
+    return new SequenceFlow([receiver, sender], receiver, (text) => {
+      sender.send(text, from.port, from.address, ignore);
+    });
   }
 
   /** Since the start, or since the last call. */
@@ -53,19 +65,23 @@ export class SequenceFlow implements Disposable {
     const from = this.#counted;
     this.#counted = sent;
     let lost = 0;
-    for (let number = from; number < sent; number += 1) if (!this.#answered.has(number)) lost += 1;
+    for (let number = from; number < sent; number += 1) if (!this.#arrived.has(number)) lost += 1;
     return { sent: sent - from, lost };
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#socket.close();
-  }
-
-  #send(): void {
-    const number = this.#sent;
-    this.#sent += 1;
-    // A send that the kernel refuses is one that is not answered.
-    this.#socket.send(String(number), this.#target.port, this.#target.address, () => undefined);
+    for (const socket of this.#sockets) socket.close();
   }
 }
+
+async function open(netns: TestNetns, port = 0): Promise<Socket> {
+  const socket = createSocket('udp4');
+  const listening = once(socket, 'listening');
+  socket.bind({ fd: openSocket(netns.fd, { kind: 'datagram', family: 4, port }) });
+  await listening;
+  return socket;
+}
+
+/** A send that the kernel refuses is one that does not arrive. */
+function ignore(): void {}

@@ -20,17 +20,20 @@ const NODE_OF = { a: 0, b: 0, c: 0, d: 1 } as const;
 const IPV4_PROTOCOL_OFFSET = 23;
 const UDP = 17;
 
-/** Lost packets of each allowed flow, and how many were sent. */
-export interface Losses {
-  readonly local: SequenceCount;
-  readonly remote: SequenceCount;
-}
+/** Of neither protocol's servers. */
+const PUSH_PORT = 9000;
+const FLOWS = ['local', 'remote', 'localPush', 'remotePush'] as const;
+
+/**
+ * Lost packets of each allowed flow, and how many were sent: with a pod of the node and with one of another; echoed, or
+ * pushed by b alone, so that nothing but the flow's entry lets them pass.
+ */
+export type Losses = Readonly<Record<(typeof FLOWS)[number], SequenceCount>>;
 
 export class UpgradeHost implements AsyncDisposable {
   readonly cluster: ClusterHost;
   readonly #parts = new DisposableStack();
-  #local!: SequenceFlow;
-  #remote!: SequenceFlow;
+  #sequences!: Readonly<Record<(typeof FLOWS)[number], SequenceFlow>>;
   #streams: readonly TcpFlow[] = [];
   #denied!: PacketSocket;
 
@@ -58,8 +61,8 @@ export class UpgradeHost implements AsyncDisposable {
   /** Since the last call; a pause of `ms` is included. */
   async losses(ms = 0): Promise<Losses> {
     await delay(ms);
-    const [local, remote] = await Promise.all([this.#local.count(), this.#remote.count()]);
-    return { local, remote };
+    const counts = FLOWS.map(async (flow) => [flow, await this.#sequences[flow].count()] as const);
+    return Object.fromEntries(await Promise.all(counts)) as Losses;
   }
 
   /** Whether connections that were opened before everything still carry what is sent. */
@@ -95,9 +98,9 @@ export class UpgradeHost implements AsyncDisposable {
     );
   }
 
-  /** Elements of the pinned maps of that name, by the names of their fields. */
-  async flows(name: 'flows_live' | 'flows_new'): ReturnType<typeof dumpByFields> {
-    const pins = [...(await pinnedMaps(this.pinDirectory)).keys()].filter((pin) => pin.startsWith(`${name}-`));
+  /** Flows seen both ways as the pinned map has them, by the names of its fields. */
+  async flows(): ReturnType<typeof dumpByFields> {
+    const pins = [...(await pinnedMaps(this.pinDirectory)).keys()].filter((pin) => pin.startsWith('flows_live-'));
     return (await Promise.all(pins.map((pin) => dumpByFields(join(this.pinDirectory, pin))))).flat();
   }
 
@@ -125,9 +128,14 @@ export class UpgradeHost implements AsyncDisposable {
     const from = (pod: keyof typeof NODE_OF): (typeof cluster)['pods'][number]['netns'] =>
       cluster.pod(`x/${pod}`).netns;
     this.#denied = this.#parts.use(new PacketSocket(from('c'), POD_INTERFACE));
-    this.#local = this.#parts.use(await SequenceFlow.start(from('a'), udp));
-    this.#remote = this.#parts.use(await SequenceFlow.start(from('d'), udp));
-    this.#parts.use(await SequenceFlow.start(from('a'), targetOf(cluster, 'c', 'UDP')));
+    this.#parts.use(await SequenceFlow.echoed(from('a'), targetOf(cluster, 'c', 'UDP')));
+    const pushed = { ...udp, port: PUSH_PORT };
+    this.#sequences = {
+      local: this.#parts.use(await SequenceFlow.echoed(from('a'), udp)),
+      remote: this.#parts.use(await SequenceFlow.echoed(from('d'), udp)),
+      localPush: this.#parts.use(await SequenceFlow.pushed(from('a'), from('b'), pushed)),
+      remotePush: this.#parts.use(await SequenceFlow.pushed(from('d'), from('b'), { ...pushed, port: PUSH_PORT + 1 })),
+    };
     const tcp = targetOf(cluster, 'b', 'TCP');
     this.#streams = [
       this.#parts.use(await TcpFlow.open(from('a'), tcp, PATIENCE_MS)),

@@ -118,6 +118,7 @@ class ClusterReader {
     const notes: string[] = [];
     const owned = ownedObjects(this.#raws.map(({ raw }) => raw));
     const nodes = this.#nodeNames();
+    const taken = new Set(this.#raws.filter(({ raw }) => raw.reference.kind === 'Pod').map(({ raw }) => podKeyOf(raw)));
     const workloads = new Map<string, LoadedWorkload>();
     for (const workload of this.#workloads) {
       const key = workloadKey(workload.reference);
@@ -127,7 +128,8 @@ class ClusterReader {
         workloads.set(key, { reference: workload.reference, pods: podsBelow(key, owned) });
         continue;
       }
-      const { objects, problems, note } = expandWorkload(workload, nodes);
+      const { objects, problems, note } = expandWorkload(workload, nodes, taken);
+      for (const object of objects) taken.add(object.key);
       const content = this.#contents.get(workload.file);
       if (content === undefined) continue;
       this.#contents.set(workload.file, {
@@ -137,7 +139,10 @@ class ClusterReader {
       });
       if (note !== '') notes.push(note);
       workloads.set(key, { reference: workload.reference, pods: objects.map((object) => object.key) });
-      owned.set(key, objects.map((object) => `Pod ${object.key}`));
+      owned.set(
+        key,
+        objects.map((object) => `Pod ${object.key}`),
+      );
     }
     // A Deployment read before its ReplicaSet was expanded has its pods only now.
     for (const [key, workload] of workloads) {
@@ -162,6 +167,10 @@ class ClusterReader {
   }
 }
 
+function podKeyOf({ reference: { namespace, name } }: RawObject): string {
+  return objectKey(namespace || 'default', name);
+}
+
 const CLUSTER_SCOPED: ReadonlySet<string> = new Set(['Node', 'Namespace']);
 
 function sourceKey({ reference: { kind, namespace, name } }: RawObject): string {
@@ -182,11 +191,14 @@ function ownedObjects(raws: readonly RawObject[]): Map<string, readonly string[]
 
 function ownersOf(fields: RawFields): readonly { readonly kind: string; readonly name: string }[] {
   const metadata = fields['metadata'];
-  const list = typeof metadata === 'object' && metadata !== null && 'ownerReferences' in metadata && metadata.ownerReferences;
+  const list =
+    typeof metadata === 'object' && metadata !== null && 'ownerReferences' in metadata && metadata.ownerReferences;
   if (!Array.isArray(list)) return [];
   return list.flatMap((owner: unknown) => {
     if (typeof owner !== 'object' || owner === null || !('kind' in owner) || !('name' in owner)) return [];
-    return typeof owner.kind === 'string' && typeof owner.name === 'string' ? [{ kind: owner.kind, name: owner.name }] : [];
+    return typeof owner.kind === 'string' && typeof owner.name === 'string'
+      ? [{ kind: owner.kind, name: owner.name }]
+      : [];
   });
 }
 

@@ -7,7 +7,13 @@
 import { parseAddress } from '../../net/address.ts';
 import { type Cidr, parseCidr } from '../../net/cidr.ts';
 import { ConfigError } from '../../lib/errors.ts';
-import { addressNumber, type AddressRange, formatNumber, rangeOfCidr, withoutRanges } from '../../policy/address-range.ts';
+import {
+  addressNumber,
+  type AddressRange,
+  formatNumber,
+  rangeOfCidr,
+  withoutRanges,
+} from '../../policy/address-range.ts';
 import type { ClusterChange, NetworkPolicy, Node, Pod } from '../../policy/model.ts';
 
 /** The podCIDR that most clusters are made with. */
@@ -64,7 +70,10 @@ class AddressPool {
   readonly #free = new Map<Cidr | string, Iterator<string>>();
 
   constructor(pods: readonly Pod[], nodes: ReadonlyMap<string, Node>, policies: readonly NetworkPolicy[]) {
-    this.#taken = new Set([...pods.flatMap(({ podIPs }) => podIPs), ...[...nodes.values()].flatMap((node) => node.addresses)]);
+    this.#taken = new Set([
+      ...pods.flatMap(({ podIPs }) => podIPs),
+      ...[...nodes.values()].flatMap((node) => node.addresses),
+    ]);
     const texts = policies
       .flatMap(({ ingress, egress }) => [...ingress, ...egress])
       .flatMap(({ peers }) => peers)

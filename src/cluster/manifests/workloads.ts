@@ -21,11 +21,16 @@ interface WorkloadKind {
 
 const TEMPLATE = 'spec.template';
 const KINDS: Readonly<Record<string, WorkloadKind>> = {
-  Deployment: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicas, names: ['deploy', 'deployment'] },
-  ReplicaSet: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicas, names: ['rs', 'replicaset'] },
-  StatefulSet: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicas, names: ['sts', 'statefulset'] },
+  Deployment: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicaCount, names: ['deploy', 'deployment'] },
+  ReplicaSet: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicaCount, names: ['rs', 'replicaset'] },
+  StatefulSet: { apiVersion: 'apps/v1', template: TEMPLATE, count: replicaCount, names: ['sts', 'statefulset'] },
   DaemonSet: { apiVersion: 'apps/v1', template: TEMPLATE, count: () => undefined, names: ['ds', 'daemonset'] },
-  ReplicationController: { apiVersion: 'v1', template: TEMPLATE, count: replicas, names: ['rc', 'replicationcontroller'] },
+  ReplicationController: {
+    apiVersion: 'v1',
+    template: TEMPLATE,
+    count: replicaCount,
+    names: ['rc', 'replicationcontroller'],
+  },
   Job: { apiVersion: 'batch/v1', template: TEMPLATE, count: parallelism, names: ['job'] },
   CronJob: {
     apiVersion: 'batch/v1',
@@ -61,7 +66,9 @@ export function asWorkload(file: string, raw: RawObject): WorkloadSource | undef
 /** The kind that a word such as `deploy` means on the command line. */
 export function workloadKindOf(word: string): string | undefined {
   const lower = word.toLowerCase();
-  const found = Object.entries(KINDS).find(([, { names }]) => names.includes(lower) || names.includes(lower.slice(0, -1)));
+  const found = Object.entries(KINDS).find(
+    ([, { names }]) => names.includes(lower) || names.includes(lower.slice(0, -1)),
+  );
   return found?.[0];
 }
 
@@ -69,24 +76,34 @@ export function workloadKey({ kind, namespace, name }: ObjectReference): string 
   return `${kind} ${objectKey(namespace, name)}`;
 }
 
-/** The pods of one workload. `nodes`: every node's name, for workloads that run on each. */
-export function expandWorkload(workload: WorkloadSource, nodes: readonly string[]): ExpandedWorkload {
+/**
+ * The pods of one workload. `nodes`: every node's name, for workloads that run on each. `taken`: pods that are there
+ * already, `namespace/name`; where names meet, this workload's get its kind in the middle.
+ */
+export function expandWorkload(
+  workload: WorkloadSource,
+  nodes: readonly string[],
+  taken: ReadonlySet<string>,
+): ExpandedWorkload {
   const { file, raw, kind, reference } = workload;
   const template = at(raw.fields, kind.template);
-  if (template === undefined) return { objects: [], problems: [problemAt(workload, kind.template, 'is missing')], note: '' };
+  if (template === undefined)
+    return { objects: [], problems: [problemAt(workload, kind.template, 'is missing')], note: '' };
   const asked = kind.count(fieldsOf(raw.fields['spec']));
   const count = asked === undefined ? Math.max(1, nodes.length) : asked;
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0) {
     return { objects: [], problems: [problemAt(workload, 'spec.replicas', 'must be a number, 0 or more')], note: '' };
   }
-  const { objects, problems } = readParsed(file, { objects: [podOf(workload, template)], problems: [], complete: true });
-  const [first] = objects;
-  if (first === undefined) return { objects, problems: problems.map((problem) => inTemplate(workload, problem)), note: '' };
-  const made = Math.min(count, WORKLOAD_PODS_MAX);
-  const pods = Array.from({ length: made }, (_, i) => {
-    const nodeName = asked === undefined ? nodes[i] : undefined;
-    return replica(workload, first, i, nodeName);
+  const { objects, problems } = readParsed(file, {
+    objects: [podOf(workload, template)],
+    problems: [],
+    complete: true,
   });
+  const [first] = objects;
+  if (first === undefined)
+    return { objects, problems: problems.map((problem) => inTemplate(workload, problem)), note: '' };
+  const made = Math.min(count, WORKLOAD_PODS_MAX);
+  const pods = replicas(workload, first, made, asked === undefined ? nodes : [], taken);
   // The problems are the template's: told once, and also when the workload has no pods.
   const told = first.problems.map((problem) => inTemplate(workload, problem));
   return { objects: pods, problems: told, note: noteOf(reference, count, made) };
@@ -98,17 +115,38 @@ function noteOf(reference: ObjectReference, count: number, made: number): string
   return `${formatReference(reference)} stands for ${made} of its ${count} pods (WORKLOAD_PODS_MAX)`;
 }
 
-/** Pods are numbered from 1, a StatefulSet's from 0 and with the labels that its controller sets. */
-function replica(workload: WorkloadSource, first: ManifestObject, index: number, nodeName?: string): ManifestObject {
-  const isStateful = workload.reference.kind === 'StatefulSet';
-  const name = `${workload.reference.name}-${isStateful ? index : index + 1}`;
+function replicas(
+  workload: WorkloadSource,
+  first: ManifestObject,
+  count: number,
+  nodes: readonly string[],
+  taken: ReadonlySet<string>,
+): readonly ManifestObject[] {
+  const { kind, namespace, name } = workload.reference;
+  // Pods are numbered from 1, a StatefulSet's from 0.
+  const start = kind === 'StatefulSet' ? 0 : 1;
+  const names = (stem: string): readonly string[] => Array.from({ length: count }, (_, i) => `${stem}-${start + i}`);
+  const own = names(name);
+  const areTaken = own.some((each) => taken.has(objectKey(namespace, each)));
+  const chosen = areTaken ? names(`${name}-${kind.toLowerCase()}`) : own;
+  return chosen.map((each, i) => replica(workload, first, each, i, nodes[i]));
+}
+
+/** With the labels that controllers set. */
+function replica(
+  { reference }: WorkloadSource,
+  first: ManifestObject,
+  name: string,
+  index: number,
+  nodeName: string | undefined,
+): ManifestObject {
   const pod = first.object as Pod | undefined;
   const labels = {
-    ...(isStateful && { 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': `${index}` }),
-    ...(workload.reference.kind === 'Job' && {
-      'batch.kubernetes.io/job-name': workload.reference.name,
-      'job-name': workload.reference.name,
+    ...(reference.kind === 'StatefulSet' && {
+      'statefulset.kubernetes.io/pod-name': name,
+      'apps.kubernetes.io/pod-index': `${index}`,
     }),
+    ...(reference.kind === 'Job' && { 'batch.kubernetes.io/job-name': reference.name, 'job-name': reference.name }),
     ...pod?.labels,
   };
   return {
@@ -144,7 +182,7 @@ function problemAt({ file, raw, reference }: WorkloadSource, path: string, messa
   return { severity: 'error', object: reference, file, place: raw.place(path), path, message, hint: '' };
 }
 
-function replicas(spec: RawFields): unknown {
+function replicaCount(spec: RawFields): unknown {
   return spec['replicas'] ?? 1;
 }
 

@@ -21,6 +21,7 @@ export interface NearMissView extends RuleView {
 }
 
 export interface EndView {
+  readonly direction: 'egress' | 'ingress';
   readonly pod: string;
   readonly verdict: 'allow' | 'deny';
   readonly reason: EndExplanation['reason'];
@@ -72,6 +73,7 @@ function viewPart(part: AnswerPart, dryRun: DryRun, cluster: LoadedCluster): Par
 export function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): EndView {
   const { nearMiss } = end;
   return {
+    direction: end.direction,
     pod: end.pod,
     verdict: end.verdict,
     reason: end.reason,
@@ -122,13 +124,19 @@ function notesOf(part: AnswerPart, cluster: LoadedCluster): readonly string[] {
     [destinationParty, 'destination'],
   ] as const) {
     if (party.kind === 'node') {
-      notes.push(`the ${side} is an address of node ${party.nodes.join(', ')}: policies do not select it, nor pods on its network; only ipBlocks match it`);
+      notes.push(
+        `the ${side} is an address of node ${party.nodes.join(', ')}: policies do not select it, nor pods on its network; only ipBlocks match it`,
+      );
     } else if (party.kind === 'unknown-pod') {
-      notes.push(`the ${side} is in a range of pods but is no one pod's that is known: only rules for everyone match it`);
+      notes.push(
+        `the ${side} is in a range of pods but is no one pod's that is known: only rules for everyone match it`,
+      );
     }
   }
   if (dependsOnMadeUp(part, cluster)) {
-    notes.push('an ipBlock was compared with an address that is made up, because the input gives the pod none: set --pod-cidr to the range of your pods');
+    notes.push(
+      'an ipBlock was compared with an address that is made up, because the input gives the pod none: set --pod-cidr to the range of your pods',
+    );
   }
   return notes;
 }

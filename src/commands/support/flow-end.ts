@@ -56,7 +56,8 @@ export function readFlowEnd(text: string, cluster: LoadedCluster, dryRun: DryRun
   const parts = text.split('/');
   const [first = '', second = '', third = ''] = parts;
   if (parts.length === 2 && first === 'node') return nodeEnd(text, second, dryRun);
-  if (parts.length === 3 && workloadKindOf(second) !== undefined) return workloadEnd(text, first, second, third, cluster, dryRun);
+  if (parts.length === 3 && workloadKindOf(second) !== undefined)
+    return workloadEnd(text, first, second, third, cluster, dryRun);
   if (parts.length <= 2) {
     const key = parts.length === 1 ? `default/${first}` : text;
     const pod = dryRun.pods.get(key);
@@ -88,7 +89,9 @@ function pods(text: string, list: readonly Pod[]): FlowEnd {
 }
 
 function namespaceEnd(text: string, namespace: string, dryRun: DryRun): FlowEnd {
-  const list = [...dryRun.pods.values()].filter((pod) => pod.namespace === namespace && !pod.terminal && !pod.hostNetwork);
+  const list = [...dryRun.pods.values()].filter(
+    (pod) => pod.namespace === namespace && !pod.terminal && !pod.hostNetwork,
+  );
   if (list.length === 0) throw new ConfigError(`namespace ${JSON.stringify(namespace)} has no pods in the input`);
   return pods(text, list);
 }
@@ -120,7 +123,9 @@ function nodeEnd(text: string, name: string, dryRun: DryRun): FlowEnd {
 
 function addressCells(address: string): readonly FlowCell[] {
   const parsed = parseAddress(address);
-  return parsed === undefined ? [] : [{ family: parsed.family, address, label: address, pod: undefined, range: undefined }];
+  return parsed === undefined
+    ? []
+    : [{ family: parsed.family, address, label: address, pod: undefined, range: undefined }];
 }
 
 function internet(dryRun: DryRun): readonly AddressRange[] {
@@ -148,7 +153,10 @@ function proposals(text: string, cluster: LoadedCluster, dryRun: DryRun): string
   if (known.length === 0) return ', and no other pod';
   const last = text.split('/').at(-1) ?? '';
   const near = known
-    .map((name) => ({ name, edits: Math.min(editDistance(text, name), editDistance(last, name.split('/').at(-1) ?? '')) }))
+    .map((name) => ({
+      name,
+      edits: Math.min(editDistance(text, name), editDistance(last, name.split('/').at(-1) ?? '')),
+    }))
     .filter(({ edits }) => edits <= PROPOSAL_EDITS_MAX)
     .sort((a, b) => a.edits - b.edits)
     .slice(0, PROPOSALS_MAX)

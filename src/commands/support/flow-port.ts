@@ -40,7 +40,8 @@ function wrongPort(text: string): ConfigError {
 export function portAt(asked: AskedPort, { pod, label }: FlowCell): Pick<Flow, 'protocol' | 'port'> {
   if (asked.kind === 'number') return { protocol: asked.protocol, port: asked.port };
   const { name, protocol } = asked;
-  if (pod === undefined) throw new ConfigError(`port ${name}: ${label} is no pod, so it has no port names; give a number`);
+  if (pod === undefined)
+    throw new ConfigError(`port ${name}: ${label} is no pod, so it has no port names; give a number`);
   const found = pod.namedPorts.find((port) => port.name === name && port.protocol === protocol);
   if (found !== undefined) return { protocol, port: found.containerPort };
   const known = pod.namedPorts.map((port) => `${port.name} (${port.protocol} ${port.containerPort})`);

@@ -38,8 +38,10 @@ export function readFlowRecord(line: string): FlowRecord | Unread {
 }
 
 function readFields(value: Readonly<Record<string, unknown>>): FlowRecord | Unread {
-  const protocol = PROTOCOLS.find((known) => known.toLowerCase() === String(value['protocol'] ?? 'TCP').toLowerCase());
-  if (protocol === undefined) return { skip: `protocol ${String(value['protocol'])}` };
+  const word = value['protocol'] ?? 'TCP';
+  if (typeof word !== 'string') return { fault: 'protocol must be a name such as TCP' };
+  const protocol = PROTOCOLS.find((known) => known.toLowerCase() === word.toLowerCase());
+  if (protocol === undefined) return { skip: `protocol ${word}` };
   const ends = [readEnd(value, 'source'), readEnd(value, 'destination')];
   const [source, destination] = ends;
   for (const end of ends) if (end !== undefined && 'fault' in end) return end;

@@ -7,6 +7,7 @@ import { formatProblem, type ObjectProblem } from '../../cluster/source.ts';
 import { type Cidr, parseCidr } from '../../net/cidr.ts';
 import { EXIT_INPUT, endWith } from './exit-code.ts';
 import { count, indent } from './output.ts';
+import { isPolicyTest } from './policy-test.ts';
 
 export interface InputOptions {
   /** Files, folders, or `-` for standard input. */
@@ -29,24 +30,30 @@ export async function readInput(options: InputOptions, claim?: LoadOptions['clai
   tellProblems(cluster.problems);
   const errors = cluster.problems.filter(({ severity }) => severity === 'error');
   const hopeless = errors.filter(({ object }) => object === undefined);
-  if (hopeless.length > 0) throw new ConfigError(`the input has ${count(hopeless.length, 'error')} that must be mended first`);
+  if (hopeless.length > 0)
+    throw new ConfigError(`the input has ${count(hopeless.length, 'error')} that must be mended first`);
   if (errors.length > 0) endWith(EXIT_INPUT);
   return cluster;
 }
 
 /** The same without telling: for a command whose answer the problems are. */
 export async function loadInput(options: InputOptions, claim?: LoadOptions['claim']): Promise<LoadedCluster> {
-  if (options.file.length === 0) throw new ConfigError('no input: name files or folders of manifests with -f, or - for standard input');
+  if (options.file.length === 0)
+    throw new ConfigError('no input: name files or folders of manifests with -f, or - for standard input');
   const paths = options.file.filter((path) => path !== STDIN);
   const texts = options.file.includes(STDIN) ? [await readStdin()] : [];
-  return await loadCluster(paths, texts, { podCidrs: readPodCidrs(options.podCidr), ...(claim !== undefined && { claim }) });
+  return await loadCluster(paths, texts, {
+    podCidrs: readPodCidrs(options.podCidr),
+    claim: claim ?? ((_, raw) => isPolicyTest(raw)),
+  });
 }
 
 /** @throws ConfigError for what is no CIDR, and for two of one family. */
 export function readPodCidrs(texts: readonly string[]): readonly Cidr[] {
   const cidrs = texts.map((text) => {
     const cidr = parseCidr(text);
-    if (cidr === undefined) throw new ConfigError(`--pod-cidr ${JSON.stringify(text)}: use a CIDR such as 10.244.0.0/16`);
+    if (cidr === undefined)
+      throw new ConfigError(`--pod-cidr ${JSON.stringify(text)}: use a CIDR such as 10.244.0.0/16`);
     return cidr;
   });
   if (new Set(cidrs.map(({ family }) => family)).size < cidrs.length) {
@@ -73,7 +80,8 @@ async function readStdin(): Promise<ManifestText> {
   const text = Buffer.concat(parts).toString('utf8');
   const name = text.trimStart().startsWith('{') ? 'stdin.json' : 'stdin.yaml';
   const { limit, bytes: fit } = bytesMax(name);
-  if (bytes > fit) throw new ConfigError(`standard input has ${bytes} bytes, more than ${limit}, ${fit}; JSON may have more`);
+  if (bytes > fit)
+    throw new ConfigError(`standard input has ${bytes} bytes, more than ${limit}, ${fit}; JSON may have more`);
   return { name, text };
 }
 

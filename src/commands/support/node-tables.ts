@@ -9,6 +9,7 @@ import type { VerdictTables } from '../../policy/tables.ts';
 
 export interface NodeTables {
   readonly node: string;
+  readonly changes: readonly ClusterChange[];
   readonly compiler: Compiler;
   readonly result: CompileResult;
   readonly glossary: TableGlossary;
@@ -82,8 +83,10 @@ export function compileNode(changes: readonly ClusterChange[], node: string, own
       return pod && keyOf(pod);
     },
   };
-  const policies = changes.flatMap((change) => (change.kind === 'NetworkPolicy' && change.op === 'set' ? [change.object] : []));
-  return { node, compiler, result, glossary, pods, policies, misfits: misfitsOf(result, pods.size) };
+  const policies = changes.flatMap((change) =>
+    change.kind === 'NetworkPolicy' && change.op === 'set' ? [change.object] : [],
+  );
+  return { node, changes, compiler, result, glossary, pods, policies, misfits: misfitsOf(result, pods.size) };
 }
 
 function misfitsOf({ problems }: CompileResult, endpoints: number): readonly string[] {
@@ -108,8 +111,13 @@ export function costOf(tables: VerdictTables): TableCost {
 }
 
 /** What each policy that isolates a pod of the node costs: the difference that leaving it out makes. Most first. */
-export function policyCosts(tables: NodeTables): { readonly policies: readonly PolicyCost[]; readonly notes: readonly string[] } {
-  const { compiler, result } = tables;
+export function policyCosts(tables: NodeTables): {
+  readonly policies: readonly PolicyCost[];
+  readonly notes: readonly string[];
+} {
+  const { result } = tables;
+  // Of its own: it gives numbers back, and those of the tables must keep their meaning.
+  const { compiler } = compileNode(tables.changes, tables.node, [...tables.pods.values()]);
   const { ingressPolicies, egressPolicies } = result.tables.endpoints;
   const inUse = new Set([...ingressPolicies.flat(), ...egressPolicies.flat()]);
   const used = tables.policies.filter((policy) => inUse.has(keyOf(policy)));
@@ -122,10 +130,16 @@ export function policyCosts(tables: NodeTables): { readonly policies: readonly P
     const rest = sizesOf(without.tables);
     const rows = whole.rows - rest.rows;
     const prefixes = whole.prefixes - rest.prefixes;
-    return { policy: keyOf(policy), rows, prefixes, bytes: rows * ELEMENT_BYTES.rows + prefixes * ELEMENT_BYTES.prefixes };
+    return {
+      policy: keyOf(policy),
+      rows,
+      prefixes,
+      bytes: rows * ELEMENT_BYTES.rows + prefixes * ELEMENT_BYTES.prefixes,
+    };
   });
   const more = used.length - policies.length;
-  const notes = more > 0 ? [`the cost of ${more} more policies is not told: POLICIES_COSTED_MAX is ${POLICIES_COSTED_MAX}`] : [];
+  const notes =
+    more > 0 ? [`the cost of ${more} more policies is not told: POLICIES_COSTED_MAX is ${POLICIES_COSTED_MAX}`] : [];
   return { policies: policies.toSorted((a, b) => b.bytes - a.bytes || (a.policy < b.policy ? -1 : 1)), notes };
 }
 

@@ -34,7 +34,11 @@ function stopQuietly(error: NodeJS.ErrnoException): void {
 }
 
 export function printData(format: 'json' | 'yaml', data: unknown): void {
-  print(format === 'json' ? JSON.stringify(data, undefined, 2) : stringify(data, { lineWidth: 0, aliasDuplicateObjects: false }));
+  print(
+    format === 'json'
+      ? JSON.stringify(data, undefined, 2)
+      : stringify(data, { lineWidth: 0, aliasDuplicateObjects: false }),
+  );
 }
 
 export function terminalWidth(): number {
@@ -91,7 +95,8 @@ export function indent(text: string, by: number): string {
 
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
 }
 

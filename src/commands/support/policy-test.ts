@@ -88,7 +88,9 @@ function readExpectations(place: Place, raw: RawObject): readonly Expectation[] 
   if (verdict === undefined) return [];
   const line = raw.place(place.path)?.line;
   return from.flatMap((source) =>
-    to.flatMap((destination) => port.map((number) => ({ from: source, to: destination, port: number, verdict, because, line }))),
+    to.flatMap((destination) =>
+      port.map((number) => ({ from: source, to: destination, port: number, verdict, because, line })),
+    ),
   );
 }
 

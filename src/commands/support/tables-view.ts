@@ -35,10 +35,18 @@ export interface TablesView {
   }[];
   readonly ports: readonly { readonly ports: string; readonly portClass: number }[];
   /** peerClass null: that of the prefixes. */
-  readonly addresses: readonly { readonly address: string; readonly peerClass: number | null; readonly ownNode: boolean }[];
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly peerClass: number | null;
+    readonly ownNode: boolean;
+  }[];
   readonly prefixes: readonly { readonly prefix: string; readonly peerClass: number }[];
   /** peerClass 0: everyone without a row of its own. */
-  readonly rows: readonly { readonly ruleSet: number; readonly peerClass: number; readonly portClasses: readonly number[] }[];
+  readonly rows: readonly {
+    readonly ruleSet: number;
+    readonly peerClass: number;
+    readonly portClasses: readonly number[];
+  }[];
 }
 
 export function viewTables({ result: { tables }, glossary }: NodeTables): TablesView {
@@ -72,7 +80,10 @@ export function viewTables({ result: { tables }, glossary }: NodeTables): Tables
     rows: Array.from(rows.ruleSet, (ruleSet, i) => ({
       ruleSet,
       peerClass: rows.peerClass[i]!,
-      portClasses: setBits(rows.allow.subarray(i * ROW_BYTES, (i + 1) * ROW_BYTES), rows.block[i]! * PORT_CLASSES_PER_BLOCK),
+      portClasses: setBits(
+        rows.allow.subarray(i * ROW_BYTES, (i + 1) * ROW_BYTES),
+        rows.block[i]! * PORT_CLASSES_PER_BLOCK,
+      ),
     })),
   };
 }

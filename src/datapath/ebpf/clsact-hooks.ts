@@ -2,7 +2,13 @@
  * Programs attached as direct-action filters of a clsact qdisc, for kernels without tcx. A filter is ours by priority
  * and handle, and goes with its interface. The qdisc is left: others may use it.
  */
-import { addClsact, type BpfFilterRef, deleteBpfFilter, replaceBpfFilter } from '../../kernel/netlink/filter.ts';
+import {
+  addClsact,
+  type BpfFilterRef,
+  deleteBpfFilter,
+  listBpfFilters,
+  replaceBpfFilter,
+} from '../../kernel/netlink/filter.ts';
 import type { Netlink } from '../../kernel/netlink/netlink.ts';
 import { tolerating } from '../../kernel/netlink/request.ts';
 import type { EndpointWiring } from '../datapath.ts';
@@ -11,6 +17,7 @@ import type { Hooks, Programs } from './hooks.ts';
 /** Runs before filters with larger priorities; what passes is handed on to them. */
 export const FILTER_PRIORITY = 20;
 export const FILTER_HANDLE = 0x51;
+const DIRECTIONS = ['ingress', 'egress'] as const;
 const NAMES = { ingress: 'sluice_from_pod', egress: 'sluice_to_pod' } as const;
 
 export class ClsactHooks implements Hooks {
@@ -36,10 +43,18 @@ export class ClsactHooks implements Hooks {
     ]);
   }
 
+  has({ ifindex }: EndpointWiring): boolean {
+    return DIRECTIONS.every((direction) =>
+      this.#netlink
+        .dump(listBpfFilters(ifindex, direction))
+        .some(({ priority, handle }) => priority === FILTER_PRIORITY && handle === FILTER_HANDLE),
+    );
+  }
+
   detach(_endpointId: number, wiring: EndpointWiring | undefined): void {
     if (wiring === undefined) return;
     this.#netlink.execute(
-      (['ingress', 'egress'] as const).map((direction) =>
+      DIRECTIONS.map((direction) =>
         tolerating(deleteBpfFilter(refOf(wiring.ifindex, direction)), 'ENOENT', 'EINVAL', 'ENODEV'),
       ),
     );

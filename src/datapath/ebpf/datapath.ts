@@ -8,7 +8,7 @@ import { BpfObject, type MapOptions } from '../../kernel/bpf-object.ts';
 import { Netlink } from '../../kernel/netlink/netlink.ts';
 import { RingBuffer } from '../../kernel/ring-buffer.ts';
 import { membarrierGlobal, monotonicNs } from '../../kernel/system.ts';
-import { isSysError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
 import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
 import type { Counter, Datapath, DropEvent, EndpointWiring, FlowQuery, FlowVerdict, Realized } from '../datapath.ts';
@@ -17,10 +17,14 @@ import type { IdsInUse } from '../image.ts';
 import { judge } from '../judge.ts';
 import { TableKeeper } from '../table-keeper.ts';
 import { ClsactHooks } from './clsact-hooks.ts';
+import { LayoutError } from './field-copy.ts';
 import type { Hooks } from './hooks.ts';
+import { type FlowTimes, readFlowUsage } from './flow-usage.ts';
 import { readCounters, readDropEvent } from './observations.ts';
+import { Predecessors } from './predecessors.ts';
 import { type MapSizes, Pins, TABLE_MAPS } from './pins.ts';
 import { KernelStore } from './store.ts';
+import { Switchover } from './switchover.ts';
 import { TcxHooks } from './tcx-hooks.ts';
 
 export interface EbpfOptions {
@@ -43,10 +47,13 @@ export interface EbpfOptions {
   readonly inNamespace?: <T>(work: () => T) => T;
   /** Writes of one call of the store. */
   readonly batchWrites?: number;
+  /** Learns what is taken over from another build, and what could not be. */
+  readonly log?: Pick<Log, 'info' | 'warn'>;
 }
 
-/** How long segments without a flow may be admitted as replies after a flow table was made anew over running pods. */
-const GRACE_NS = 60_000_000_000n;
+/** Defaults of bpf/maps.h. */
+const TCP_LIVE_NS = 86_400_000_000_000n;
+const OTHER_LIVE_NS = 180_000_000_000n;
 
 export class EbpfDatapath implements Datapath {
   readonly #resources: DisposableStack;
@@ -55,11 +62,14 @@ export class EbpfDatapath implements Datapath {
   readonly #keeper: TableKeeper;
   readonly #hooks: Hooks;
   readonly #inNamespace: <T>(work: () => T) => T;
+  /** What another build enforces goes on until the tables of this one are complete. */
+  #switchover: Switchover | undefined;
+  readonly #flowTimes: FlowTimes;
   #listener: ((event: DropEvent) => void) | undefined;
 
   private constructor(
     resources: DisposableStack,
-    parts: { object: BpfObject; store: KernelStore; keeper: TableKeeper; hooks: Hooks },
+    parts: { object: BpfObject; store: KernelStore; keeper: TableKeeper; hooks: Hooks; switchover: Switchover },
     options: EbpfOptions,
   ) {
     this.#resources = resources;
@@ -67,7 +77,12 @@ export class EbpfDatapath implements Datapath {
     this.#store = parts.store;
     this.#keeper = parts.keeper;
     this.#hooks = parts.hooks;
+    this.#switchover = parts.switchover;
     this.#inNamespace = options.inNamespace ?? ((work) => work());
+    this.#flowTimes = {
+      tcpLiveNs: options.constants?.['tcp_live_timeout_ns'] ?? TCP_LIVE_NS,
+      otherLiveNs: options.constants?.['other_live_timeout_ns'] ?? OTHER_LIVE_NS,
+    };
     resources.use(
       new RingBuffer(parts.object.map('events'), (record) => {
         this.#listener?.(readDropEvent(record));
@@ -76,7 +91,9 @@ export class EbpfDatapath implements Datapath {
   }
 
   /**
-   * Loads the programs and takes over what the instance's pins hold: endpoints go on without a gap.
+   * Loads the programs and takes over what the instance's pins hold: endpoints go on without a gap. Where tables of
+   * another build are in force they stay in force, with their programs, until the first `apply` has brought the complete
+   * tables into this build's maps; its end is the switch (switchover.ts).
    * @throws ConfigError for a pin root or object that cannot be used, SysError when the kernel refuses something.
    */
   static async open(options: EbpfOptions): Promise<EbpfDatapath> {
@@ -84,18 +101,22 @@ export class EbpfDatapath implements Datapath {
     const pins = Pins.open(options.pinRoot, options.instance, sizes);
     const resources = new DisposableStack();
     try {
+      const old = resources.use(Predecessors.open(pins));
       const object = resources.use(load(options, pins, sizes));
       const [config, endpoints, addresses, prefixes, ports, rows] = TABLE_MAPS.map((name) => object.map(name));
       const maps = { config: config!, endpoints: endpoints!, addresses: addresses!, prefixes: prefixes! };
       const store = resources.use(new KernelStore({ ...maps, ports: ports!, rows: rows! }));
       const keeper = await TableKeeper.open(store, {
         grace: membarrierGlobal,
+        after: old.generation(object.map('config')),
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.batchWrites === undefined ? {} : { batchWrites: options.batchWrites }),
       });
       const hooks = makeHooks(options, pins, object, resources);
-      const datapath = new EbpfDatapath(resources, { object, store, keeper, hooks }, options);
-      await datapath.#takeOver(options, pins);
+      const { inNamespace = (work) => work(), log } = options;
+      const switchover = new Switchover({ old, pins, object, store, hooks, inNamespace, log });
+      const datapath = new EbpfDatapath(resources, { object, store, keeper, hooks, switchover }, options);
+      await datapath.#takeOver(options, old);
       return datapath;
     } catch (error) {
       resources.dispose();
@@ -112,8 +133,7 @@ export class EbpfDatapath implements Datapath {
     let isAttached = false;
     try {
       await this.#keeper.attach(wiring, () => {
-        this.#inNamespace(() => this.#hooks.attach(wiring));
-        isAttached = true;
+        isAttached = this.#inNamespace(() => this.#attachHooks(wiring));
       });
     } catch (error) {
       if (isAttached && !this.#keeper.image.endpoints.has(wiring.id)) {
@@ -137,7 +157,9 @@ export class EbpfDatapath implements Datapath {
   }
 
   async apply(tables: VerdictTables): Promise<Realized> {
-    return this.#keeper.apply(tables);
+    const realized = await this.#keeper.apply(tables);
+    this.#switch();
+    return realized;
   }
 
   judge(flow: FlowQuery): FlowVerdict {
@@ -146,6 +168,11 @@ export class EbpfDatapath implements Datapath {
 
   counters(): readonly Counter[] {
     return readCounters(this.#object.map('counters'));
+  }
+
+  /** Flows seen both ways, by the endpoint that is counted for them: upper bounds. */
+  flowUsage(): ReadonlyMap<number, number> {
+    return readFlowUsage(this.#object.map('endpoint_usage'), this.#flowTimes, monotonicNs());
   }
 
   onDrop(listener: (event: DropEvent) => void): void {
@@ -162,25 +189,45 @@ export class EbpfDatapath implements Datapath {
     await this.close();
   }
 
-  async #takeOver(options: EbpfOptions, pins: Pins): Promise<void> {
+  async #takeOver(options: EbpfOptions, old: Predecessors): Promise<void> {
     const flags = options.judgeOwnNode === true ? CONFIG_JUDGE_OWN_NODE : 0;
-    const endpoints = this.#keeper.endpoints();
     if (this.#store.configFlags() !== flags) {
       await this.#keeper.judgeAgain(() => this.#store.setConfigFlags(flags));
     }
-    const hasFlows = this.#object.isReused('flows_live') && this.#object.isReused('flows_new');
-    const hasPods = endpoints.size > 0 || pins.links().length > 0;
-    if (hasPods && !hasFlows) this.#store.setGraceUntilNs(monotonicNs() + GRACE_NS);
-    for (const wiring of endpoints.values()) {
-      try {
-        this.#inNamespace(() => this.#hooks.attach(wiring));
-      } catch (error) {
-        // The pod went while no agent ran; whoever attached the endpoint detaches it.
-        if (!isSysError(error, 'ENODEV')) throw error;
-      }
+    for (const wiring of this.#endpointsOf(old, options.log)) await this.#adopt(wiring);
+    if (!old.hasTables) this.#switch();
+  }
+
+  #endpointsOf(old: Predecessors, log: EbpfOptions['log']): readonly EndpointWiring[] {
+    try {
+      return [...old.endpoints(this.#object.map('endpoints'))];
+    } catch (error) {
+      if (!(error instanceof LayoutError)) throw error;
+      log?.warn({ reason: error.message }, 'endpoints of another build are known by their records only');
+      return [];
     }
-    this.#hooks.collect();
-    pins.removeStaleMaps();
+  }
+
+  /** An endpoint that another build enforces; ids only grow, so of two that contradict one another the higher is newer. */
+  async #adopt(wiring: EndpointWiring): Promise<void> {
+    const isRival = ({ ifindex, addresses }: EndpointWiring): boolean =>
+      ifindex === wiring.ifindex || addresses.some((address) => wiring.addresses.includes(address));
+    const rivals = [...this.#keeper.endpoints().values()].filter(isRival);
+    if (rivals.some(({ id }) => id >= wiring.id)) return;
+    for (const { id } of rivals) await this.#keeper.detach(id, () => undefined);
+    await this.#keeper.attach(wiring, () => undefined);
+  }
+
+  /** What hangs on the interface stays until the switch. Returns whether anything was attached. */
+  #attachHooks(wiring: EndpointWiring): boolean {
+    if (this.#switchover !== undefined && this.#hooks.has(wiring)) return false;
+    this.#hooks.attach(wiring);
+    return true;
+  }
+
+  #switch(): void {
+    this.#switchover?.run(this.#keeper.image);
+    this.#switchover = undefined;
   }
 }
 

@@ -15,6 +15,8 @@ export interface Hooks {
    * @throws SysError (ENODEV) when the interface is gone.
    */
   attach(wiring: EndpointWiring): void;
+  /** Whether programs of ours, of this build or another, hang on both sides of the interface. */
+  has(wiring: EndpointWiring): boolean;
   /** Idempotent; an interface that is gone is fine. Without a wiring only what is pinned by id can be found. */
   detach(endpointId: number, wiring: EndpointWiring | undefined): void;
   /** Removes what is left of interfaces that are gone. */

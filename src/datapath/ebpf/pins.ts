@@ -13,6 +13,7 @@ export const TABLE_MAPS = ['config', 'endpoints', 'addresses', 'prefixes', 'port
 
 const LINK_PIN = /^link-([0-9]+)-(in|out)$/;
 const HASH_DIGITS = 8;
+const HASH = /-[0-9a-f]{8}$/;
 
 /** `in`: what the pod sends comes in at the host's end; `out`: what goes out there to the pod. */
 export type LinkSide = 'in' | 'out';
@@ -67,12 +68,23 @@ export class Pins {
     });
   }
 
-  /** Removes pins of maps of other layouts or sizes. Programs that still use them hold them. */
-  removeStaleMaps(): void {
-    const current = new Set(this.maps.values());
-    for (const path of listPins(this.directory)) {
-      if (!current.has(path) && !LINK_PIN.test(basename(path))) unlinkPin(path);
-    }
+  /** Pins of maps of that name of other layouts or sizes. */
+  othersOf(name: string): readonly string[] {
+    return this.#others().filter((path) => basename(path).replace(HASH, '') === name);
+  }
+
+  /**
+   * Removes pins of maps of other layouts or sizes. Programs that still use them hold them. `config` is the last to go:
+   * while it is there, the next start knows that a take-over was not finished.
+   */
+  removeOthers(): void {
+    const last = new Set(this.othersOf('config'));
+    for (const path of [...this.#others().filter((other) => !last.has(other)), ...last]) unlinkPin(path);
+  }
+
+  #others(): readonly string[] {
+    const own = new Set(this.maps.values());
+    return listPins(this.directory).filter((path) => !own.has(path) && !LINK_PIN.test(basename(path)));
   }
 }
 

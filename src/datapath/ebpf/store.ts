@@ -84,6 +84,10 @@ export class KernelStore implements TableStore, Disposable {
     Atomics.store(this.#words32, CONFIG_FLAGS_WORD32, flags);
   }
 
+  graceUntilNs(): bigint {
+    return Atomics.load(this.#words64, CONFIG_GRACE_WORD64);
+  }
+
   /** CLOCK_MONOTONIC: until then a segment without a flow may be admitted as a reply. */
   setGraceUntilNs(untilNs: bigint): void {
     Atomics.store(this.#words64, CONFIG_GRACE_WORD64, untilNs);

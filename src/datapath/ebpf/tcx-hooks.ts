@@ -43,6 +43,13 @@ export class TcxHooks implements Hooks {
     }
   }
 
+  has({ id, ifindex }: EndpointWiring): boolean {
+    return SIDES.every(({ side }) => {
+      using link = openIfPinned(this.#pins.link(id, side));
+      return link?.info().ifindex === ifindex;
+    });
+  }
+
   detach(endpointId: number): void {
     for (const { side } of SIDES) remove(this.#pins.link(endpointId, side));
   }

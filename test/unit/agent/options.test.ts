@@ -13,12 +13,14 @@ const RAW: RawAgentOptions = {
   object: 'sluice.bpf.o',
   attach: 'auto',
   mtu: '1500',
+  flowTable: 'auto',
+  flowTimeouts: '',
   podWait: '10',
 };
 
 describe('settings', () => {
   test('that are right are read, paths from where the command was given', () => {
-    expect(readAgentOptions({ ...RAW, podWait: '0' })).toEqual({
+    expect(readAgentOptions({ ...RAW, podWait: '0' }, 2 ** 30)).toMatchObject({
       instance: 'default',
       node: 'n1',
       manifests: '/etc/sluice',
@@ -29,6 +31,7 @@ describe('settings', () => {
       attach: 'auto',
       mtu: 1500,
       podWaitMs: 0,
+      flows: { liveFlows: 16_384, newFlows: 4096, endpointFlows: 2048 },
     });
   });
 

@@ -1,0 +1,175 @@
+/**
+ * How long does a runtime wait for ADD and DEL? Sluice with its agent and the pod's policy in force when ADD returns, against
+ * Debian's ptp + host-local, which enforce nothing; both executed the same way, in turn, in namespaces made beforehand.
+ * Sluice gives both families; ptp is given IPv4 only, because with IPv6 it waits some 1.7 s for duplicate address detection.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ClusterHost } from '../test/support/cluster-host.ts';
+import type { ManifestObject } from '../test/support/manifest-folder.ts';
+import type { TestNetns } from '../test/support/netns.ts';
+import { requirePackage } from './support/debian-package.ts';
+import { atMost, type Figure, type FigureFields, ratioFigure } from './support/figure.ts';
+import { appPolicies, NAMESPACE, policyManifests, SERVER_LABELS } from './support/policies.ts';
+import type { Question, QuestionOptions } from './support/question.ts';
+import { interleave } from './support/rounds.ts';
+import { quantile } from './support/statistics.ts';
+import { timedCall } from './support/timed-call.ts';
+
+/** Pods of each kind; 10 a round of the other questions. */
+const PODS_PER_ROUND = 10;
+const PAUSE_MS = 20;
+const PTP = '/usr/lib/cni/ptp';
+const LAUNCHER = join(import.meta.dirname, '../dist/sluice-cni');
+
+interface Sample {
+  readonly addMs: number;
+  readonly delMs: number;
+}
+
+/** A plugin with everything it needs, and the pods it is called for, one after the other. */
+interface Contender {
+  readonly name: string;
+  call(verb: 'ADD' | 'DEL', index: number): number;
+}
+
+function sluiceContender(cluster: ClusterHost, pods: readonly TestNetns[]): Contender {
+  const { instance, runDir, stateDir, nodeNetns } = cluster.instance(0);
+  const configuration = { cniVersion: '1.0.0', name: 'sluice', type: 'sluice-cni', instance, runDir, stateDir };
+  const ids = pods.map(() => randomBytes(32).toString('hex'));
+  return {
+    name: 'sluice',
+    call: (verb, index) => {
+      const args = `K8S_POD_NAMESPACE=${NAMESPACE};K8S_POD_NAME=pod-${index};K8S_POD_UID=uid-${index}`;
+      const env = { ...environment(verb, ids[index]!, pods[index]!), CNI_ARGS: `IgnoreUnknown=1;${args}` };
+      return timedCall({ program: LAUNCHER, configuration, env, netns: nodeNetns });
+    },
+  };
+}
+
+function ptpContender(cluster: ClusterHost, pods: readonly TestNetns[]): Contender {
+  const netns = cluster.ledger.makeNetns('ptp-node');
+  const dataDir = join(cluster.directory, 'host-local');
+  mkdirSync(dataDir);
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.91.0.0/22' }]], routes: [{ dst: '0.0.0.0/0' }] };
+  const configuration = { cniVersion: '1.0.0', name: 'ptp', type: 'ptp', mtu: 1500, ipam };
+  const ids = pods.map(() => randomBytes(32).toString('hex'));
+  return {
+    name: 'ptp + host-local',
+    call: (verb, index) =>
+      timedCall({ program: PTP, configuration, env: environment(verb, ids[index]!, pods[index]!), netns }),
+  };
+}
+
+function environment(verb: string, containerId: string, pod: TestNetns): Readonly<Record<string, string>> {
+  return {
+    CNI_COMMAND: verb,
+    CNI_CONTAINERID: containerId,
+    CNI_NETNS: pod.path,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/usr/lib/cni',
+  };
+}
+
+/** The pods as the API server would have them before their ADD, isolated by policies. */
+async function announce(cluster: ClusterHost, count: number): Promise<void> {
+  cluster.applyNamespace(NAMESPACE);
+  const node = cluster.node(0).name;
+  const items: ManifestObject[] = Array.from({ length: count }, (_, index) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: NAMESPACE, name: `pod-${index}`, uid: `uid-${index}`, labels: SERVER_LABELS },
+    spec: { nodeName: node, containers: [{ name: 'server', image: 'server' }] },
+  }));
+  for (const [file, object] of [
+    ['policies.json', policyManifests(appPolicies())],
+    ['pods.json', { apiVersion: 'v1', kind: 'List', items }],
+  ] as const) {
+    const staged = join(cluster.directory, 'staging', file);
+    writeFileSync(staged, JSON.stringify(object));
+    renameSync(staged, join(cluster.manifests.directory, file));
+  }
+  await cluster.sync();
+}
+
+/** @throws Error when a wired pod is not isolated by the policies that select it. */
+async function requireEnforcement(cluster: ClusterHost): Promise<void> {
+  const status = (await cluster.agent(0).client.get('/v1/status')) as {
+    endpoints: readonly { pod: string; closed: boolean; ingressPolicies: readonly string[] }[];
+  };
+  const bare = status.endpoints.find(({ closed, ingressPolicies }) => closed || ingressPolicies.length === 0);
+  if (status.endpoints.length === 0 || bare !== undefined) {
+    throw new Error(`no policy is in force on ${bare?.pod ?? 'any pod'} after its ADD`);
+  }
+}
+
+const FIGURES: readonly (readonly [keyof Sample, FigureFields])[] = [
+  ['addMs', { name: 'ADD', unit: 'ms', must: atMost(0.7), aim: atMost(0.35) }],
+  ['delMs', { name: 'DEL', unit: 'ms', must: atMost(0.5) }],
+];
+
+async function measure({ rounds, tell }: QuestionOptions, cluster: ClusterHost): Promise<readonly Figure[]> {
+  const count = rounds * PODS_PER_ROUND;
+  const pods = (name: string): TestNetns[] =>
+    Array.from({ length: count }, (_, index) => cluster.ledger.makeNetns(`${name}-${index}`));
+  const contenders = [sluiceContender(cluster, pods('sl')), ptpContender(cluster, pods('ptp'))];
+  await announce(cluster, count);
+  tell(`${count} pods of each, in turn`);
+  const adds = await takeTurns(contenders, 'ADD', count);
+  await requireEnforcement(cluster);
+  const dels = await takeTurns(contenders, 'DEL', count);
+  const [ours, theirs] = contenders.map(({ name }) => ({
+    name,
+    addMs: adds.get(name)!,
+    delMs: dels.get(name)!,
+  })) as [Times, Times];
+  return FIGURES.flatMap(([key, fields]) => [
+    ratioFigure(fields, ours[key], { name: theirs.name, samples: theirs[key] }),
+    ratioFigure({ name: `${fields.name}, p99`, unit: fields.unit }, [quantile(ours[key], 0.99)], {
+      name: theirs.name,
+      samples: [quantile(theirs[key], 0.99)],
+    }),
+  ]);
+}
+
+interface Times {
+  readonly name: string;
+  readonly addMs: readonly number[];
+  readonly delMs: readonly number[];
+}
+
+async function takeTurns(
+  contenders: readonly Contender[],
+  verb: 'ADD' | 'DEL',
+  count: number,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const next = new Map<string, number>();
+  const turn = (contender: Contender) => async (): Promise<number> => {
+    const index = next.get(contender.name) ?? 0;
+    next.set(contender.name, index + 1);
+    const ms = contender.call(verb, index);
+    // What a call leaves to be done afterwards is not charged to the other one's.
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return ms;
+  };
+  return interleave(
+    contenders.map((contender) => ({ name: contender.name, run: turn(contender) })),
+    count,
+  );
+}
+
+export const question: Question = {
+  name: 'cni',
+  asks: 'How long does a runtime wait for ADD and DEL, with policy in force when ADD returns?',
+  run: async (options) => {
+    requirePackage('containernetworking-plugins', PTP, options.tell);
+    await using cluster = await ClusterHost.start({ nodes: 1, attach: 'auto' });
+    try {
+      return await measure(options, cluster);
+    } catch (error) {
+      options.tell(cluster.logTails());
+      throw error;
+    }
+  },
+};

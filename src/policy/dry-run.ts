@@ -1,0 +1,174 @@
+/**
+ * A whole cluster judged at once: every live pod is an endpoint of one compiler, so the verdict at any pod is the one
+ * that its node would enforce. What depends on places and not on policies (a pod's own node, itself) is not here.
+ */
+import { addressKey } from './address-key.ts';
+import { parseAddress } from '../net/address.ts';
+import { containsAddress, parseCidr, type Cidr } from '../net/cidr.ts';
+import { Compiler, type CompileResult } from './compiler.ts';
+import { ADDRESS_KEY_BYTES } from './ids.ts';
+import type { ClusterChange, Namespace, NetworkPolicy, Node, Pod } from './model.ts';
+import { type Direction, TableReader } from './simulate.ts';
+
+/** Who has an address. */
+export type Party =
+  | { readonly kind: 'pod'; readonly pod: Pod }
+  /** Inside a podCIDR, of no pod that is known. */
+  | { readonly kind: 'unknown-pod' }
+  /** Of a node, or of pods on its network. */
+  | { readonly kind: 'node'; readonly nodes: readonly string[] }
+  | { readonly kind: 'outside' };
+
+export interface EndpointPolicies {
+  readonly ingress: readonly string[];
+  readonly egress: readonly string[];
+}
+
+/** Protocols by the numbers that tables are asked with. */
+export const IP_PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132, ICMP: 1, ICMPv6: 58 } as const;
+export type FlowProtocol = keyof typeof IP_PROTOCOLS;
+
+/** A node of the compiler's that no object can have the name of. */
+const NO_NODE = '';
+
+export class DryRun {
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  /** By `namespace/name`; all, finished ones too. */
+  readonly pods: ReadonlyMap<string, Pod>;
+  readonly policies: ReadonlyMap<string, NetworkPolicy>;
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly compiler: Compiler;
+  readonly result: CompileResult;
+  readonly reader: TableReader;
+  readonly #endpointOf = new Map<string, number>();
+  readonly #policiesOf = new Map<string, EndpointPolicies>();
+  readonly #podAt = new Map<string, Pod | undefined>();
+  readonly #nodesAt = new Map<string, readonly string[]>();
+  readonly #podCidrs: readonly Cidr[];
+
+  constructor(changes: readonly ClusterChange[]) {
+    const { namespaces, pods, policies, nodes } = objectsOf(changes);
+    this.namespaces = namespaces;
+    this.pods = pods;
+    this.policies = policies;
+    this.nodes = nodes;
+    this.compiler = new Compiler({ node: NO_NODE });
+    for (const change of changes) this.compiler.update(change);
+    for (const [key, pod] of pods) this.#addEndpoint(key, pod);
+    this.result = this.compiler.compile();
+    this.reader = new TableReader(this.result.tables);
+    this.#listPolicies();
+    this.#listNodeAddresses();
+    this.#podCidrs = [...nodes.values()].flatMap(({ podCIDRs }) => podCIDRs.flatMap((text) => parseCidr(text) ?? []));
+  }
+
+  /** The pod's endpoint in the tables; undefined for pods that are no subject (NP-83, NP-120). */
+  endpointOf(podKey: string): number | undefined {
+    return this.#endpointOf.get(podKey);
+  }
+
+  /** Policies that isolate the pod, `namespace/name`, sorted. */
+  policiesOf(podKey: string): EndpointPolicies {
+    return this.#policiesOf.get(podKey) ?? { ingress: [], egress: [] };
+  }
+
+  /** The compiler's verdict at one pod. Undefined when the pod is no subject. */
+  judge(
+    podKey: string,
+    direction: Direction,
+    peer: string,
+    protocol: FlowProtocol,
+    port: number,
+  ): 'allow' | 'deny' | undefined {
+    const endpoint = this.#endpointOf.get(podKey);
+    if (endpoint === undefined) return undefined;
+    return this.reader.judge(endpoint, direction, peer, IP_PROTOCOLS[protocol], port);
+  }
+
+  /** Canonical text. */
+  partyAt(address: string): Party {
+    if (this.#podAt.has(address)) {
+      const pod = this.#podAt.get(address);
+      return pod === undefined ? { kind: 'unknown-pod' } : { kind: 'pod', pod };
+    }
+    const nodes = this.#nodesAt.get(address);
+    if (nodes !== undefined) return { kind: 'node', nodes };
+    const parsed = parseAddress(address);
+    const isPods = parsed !== undefined && this.#podCidrs.some((cidr) => containsAddress(cidr, parsed));
+    return { kind: isPods ? 'unknown-pod' : 'outside' };
+  }
+
+  /** Class of an address in the tables: equal classes give equal answers to every rule. */
+  classAt(address: string): number {
+    const parsed = parseAddress(address);
+    if (parsed === undefined) throw new RangeError(`${JSON.stringify(address)} is not an IP address`);
+    return this.reader.classOf(
+      Uint8Array.from({ length: ADDRESS_KEY_BYTES }, (_, i) => addressKey(parsed).charCodeAt(i)),
+    );
+  }
+
+  /** Every address that is not like its neighbours because somebody has it. */
+  *knownAddresses(): Generator<string> {
+    yield* this.#podAt.keys();
+    yield* this.#nodesAt.keys();
+  }
+
+  #addEndpoint(key: string, pod: Pod): void {
+    if (pod.terminal || pod.hostNetwork) return;
+    const id = this.#endpointOf.size + 1;
+    this.#endpointOf.set(key, id);
+    const { namespace, name, uid, podIPs } = pod;
+    this.compiler.update({ kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid, addresses: podIPs } });
+    for (const address of podIPs) this.#podAt.set(address, this.#podAt.has(address) ? undefined : pod);
+  }
+
+  #listPolicies(): void {
+    const { endpoints } = this.result.tables;
+    for (const [key, id] of this.#endpointOf) {
+      // Ids were given from 1 without a gap, and tables are sorted by them.
+      const ingress = endpoints.ingressPolicies[id - 1] ?? [];
+      const egress = endpoints.egressPolicies[id - 1] ?? [];
+      this.#policiesOf.set(key, { ingress, egress });
+    }
+  }
+
+  #listNodeAddresses(): void {
+    const add = (address: string, node: string): void => {
+      if (this.#podAt.has(address)) return;
+      const nodes = this.#nodesAt.get(address) ?? [];
+      if (!nodes.includes(node)) this.#nodesAt.set(address, [...nodes, node]);
+    };
+    for (const node of this.nodes.values()) for (const address of node.addresses) add(address, node.name);
+    for (const pod of this.pods.values()) {
+      if (pod.hostNetwork && !pod.terminal) for (const address of pod.podIPs) add(address, pod.nodeName);
+    }
+  }
+}
+
+function objectsOf(changes: readonly ClusterChange[]): Pick<DryRun, 'namespaces' | 'pods' | 'policies' | 'nodes'> {
+  const namespaces = new Map<string, Namespace>();
+  const pods = new Map<string, Pod>();
+  const policies = new Map<string, NetworkPolicy>();
+  const nodes = new Map<string, Node>();
+  for (const change of changes) {
+    if (change.op !== 'set') continue;
+    switch (change.kind) {
+      case 'Namespace':
+        namespaces.set(change.object.name, change.object);
+        break;
+      case 'Pod':
+        pods.set(`${change.object.namespace}/${change.object.name}`, change.object);
+        break;
+      case 'NetworkPolicy':
+        policies.set(`${change.object.namespace}/${change.object.name}`, change.object);
+        break;
+      case 'Node':
+        nodes.set(change.object.name, change.object);
+        break;
+      case 'LocalEndpoint':
+      case 'NodeAddresses':
+        break;
+    }
+  }
+  return { namespaces, pods, policies, nodes };
+}

@@ -1,0 +1,1 @@
+export const TEST_FILES: readonly string[] = ['test/netns/wiring.test.ts'];

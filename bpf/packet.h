@@ -350,8 +350,9 @@ static __always_inline enum reason parse_ipv6(struct __sk_buff *skb, struct pack
 }
 
 /*
- * Fills *p from the IP packet at offset; REASON_FORWARDED_STACK: readable. quote_end: 0, or where
- * the ICMP error ends that quotes it, which may have cut it off. Of a later fragment the transport header is not read. Not static: verified once, not with every call.
+ * Fills *p from the IP packet at offset; REASON_FORWARDED_STACK: readable. quote_end: 0, or where the ICMP error ends that
+ * quotes the packet and may have cut it off. Of a later fragment the transport header is not read. Not static: verified
+ * once, not with every call.
  */
 __noinline int parse_ip(struct __sk_buff *skb, struct packet *p, __u32 ethertype, __u32 offset, __u32 quote_end)
 {

@@ -54,7 +54,8 @@ static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, en
 
 /*
  * Judges a flow at each end that is a local endpoint, in the direction it was opened, and notes verdict, epoch and
- * endpoint of each in *v. One end's judgement never stands in for the other's.
+ * endpoint of each in *v. One end's judgement never stands in for the other's, and an end that was judged before and
+ * whose address is not known any more does not say yes.
  */
 __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_value *v, __u32 config_flags)
 {
@@ -83,6 +84,8 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 		v->egress_epoch = h->generation;
 		if (v->egress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
+	} else if (v->egress_epoch) {
+		return closed(h, v->opener_endpoint, DIRECTION_EGRESS);
 	}
 	if (responder && responder->ifindex) {
 		v->responder_endpoint = responder->endpoint_id;
@@ -96,6 +99,8 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 		v->ingress_epoch = h->generation;
 		if (v->ingress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
+	} else if (v->ingress_epoch) {
+		return closed(h, v->responder_endpoint, DIRECTION_INGRESS);
 	}
 	return VERDICT_ALLOW;
 }
@@ -119,10 +124,8 @@ static __always_inline enum verdict judge_known(struct hook *h, struct flow *f, 
 	if (!is_stale(h, f->value))
 		return VERDICT_ALLOW;
 	ends_of(&e, &h->packet, f->is_reply);
-	if (judge_flow(h, &e, f->value, c->flags) != VERDICT_ALLOW)
-		return VERDICT_DENY;
-	/* An end that was local and whose address is not known any more cannot say yes. */
-	return is_stale(h, f->value) ? closed(h, h->endpoint_id, h->direction) : VERDICT_ALLOW;
+	/* Not its value as it is: the verifier would follow what it could be besides these two. */
+	return judge_flow(h, &e, f->value, c->flags) == VERDICT_ALLOW ? VERDICT_ALLOW : VERDICT_DENY;
 }
 
 /*

@@ -9,6 +9,9 @@ import * as abi from '../../src/kernel/abi.gen.ts';
 import { TcxLink } from '../../src/kernel/bpf-link.ts';
 import { BpfMap } from '../../src/kernel/bpf-map.ts';
 import { setFaultHook } from '../../src/kernel/fault.ts';
+import { withNetns } from '../../src/kernel/namespace.ts';
+import { listBpfFilters } from '../../src/kernel/netlink/filter.ts';
+import { Netlink } from '../../src/kernel/netlink/netlink.ts';
 import { monotonicNs } from '../../src/kernel/system.ts';
 import { wire } from '../unit/datapath/contract.ts';
 import { type World, WorldCompiler } from '../unit/datapath/table-world.ts';
@@ -101,6 +104,24 @@ test('programs stay as they are until the first tables are complete; then they a
   expect(programs()).not.toEqual(before.programs);
   expect(pins()).toHaveLength(before.pins.length);
   expect(pins()).not.toEqual(before.pins);
+});
+
+test('another way of attaching takes the place of the first, also beside tables of another size', async () => {
+  const clsact = (): number => {
+    using netlink = withNetns(host.netns.fd, () => Netlink.open());
+    return (['ingress', 'egress'] as const).flatMap((side) => netlink.dump(listBpfFilters(wiring.ifindex, side)))
+      .length;
+  };
+  const links = (): number => pins().filter((pin) => pin.startsWith('link-')).length;
+  await datapath.close();
+  datapath = await host.open({ ...other, attach: 'clsact' });
+  await datapath.attachEndpoint(wiring);
+  expect([clsact(), links()]).toEqual([0, 2]);
+  await datapath.apply(new WorldCompiler().compile(WORLD));
+  expect([clsact(), links()]).toEqual([2, 0]);
+  await datapath.close();
+  datapath = await host.open({ ...other, attach: 'tcx' });
+  expect([clsact(), links()]).toEqual([0, 2]);
 });
 
 test('an endpoint that lost its programs gets them at once', async () => {

@@ -168,7 +168,7 @@ export class ReferenceJudge {
     const quoted = this.#flowOfError(visit, packet, (inner) => inner.destination === packet.source, to?.id ?? 0);
     const known = quoted ?? this.#find(packet, visit.end.id, to?.id ?? 0);
     let flow = known;
-    let denial = known === undefined ? undefined : this.#judgeKnown(known, visit.hook);
+    let denial = known === undefined ? undefined : this.#judgeKnown(known);
     if (flow === undefined) {
       const isPeerPossible =
         to !== undefined &&
@@ -188,11 +188,11 @@ export class ReferenceJudge {
   /** Undefined: it passes. What the node itself sends is followed, and always passes (NP-80). */
   #judgeToPod(visit: Visit, packet: IpPacket, isNode: boolean): Denial | undefined {
     const quoted = this.#flowOfError(visit, packet, () => true, visit.end.id);
-    if (quoted !== undefined) return this.#judgeKnown(quoted, visit.hook);
+    if (quoted !== undefined) return this.#judgeKnown(quoted);
     const from = this.tables.addresses.get(packet.source)?.local;
     const known = this.#find(packet, from?.id ?? 0, visit.end.id);
     if (known !== undefined) {
-      const denial = isNode ? undefined : this.#judgeKnown(known, visit.hook);
+      const denial = isNode ? undefined : this.#judgeKnown(known);
       if (denial !== undefined) return denial;
       this.#noteSeen(known, packet);
     } else {
@@ -238,17 +238,12 @@ export class ReferenceJudge {
   }
 
   /** An allowed flow is judged anew when the tables have changed since, a denied one with every packet. */
-  #judgeKnown(flow: Flow, hook: Direction): Denial | undefined {
+  #judgeKnown(flow: Flow): Denial | undefined {
     const now = this.tables.config.generation;
-    const isSettled = (): boolean =>
-      [flow.egress, flow.ingress].every(
-        ({ epoch, verdict }) => epoch === 0 || (epoch === now && verdict === Verdict.ALLOW),
-      );
-    if (isSettled()) return undefined;
-    const denial = this.#judgeEnds(flow);
-    if (denial !== undefined) return denial;
-    // An end that was local and whose address is not known any more cannot say yes.
-    return isSettled() ? undefined : { reason: Reason.CLOSED, direction: hook };
+    const isSettled = [flow.egress, flow.ingress].every(
+      ({ epoch, verdict }) => epoch === 0 || (epoch === now && verdict === Verdict.ALLOW),
+    );
+    return isSettled ? undefined : this.#judgeEnds(flow);
   }
 
   /** A packet that no entry speaks for. The end whose hook this is must be among those that said yes. */
@@ -279,7 +274,10 @@ export class ReferenceJudge {
     return [flow, undefined];
   }
 
-  /** Each end that is a local endpoint, in the direction the flow was opened. */
+  /**
+   * Each end that is a local endpoint, in the direction the flow was opened. One that was judged before and whose address
+   * is not known any more cannot say yes.
+   */
   #judgeEnds(flow: Flow): Denial | undefined {
     const { flags } = this.tables.config;
     const opener = this.tables.addresses.get(flow.opener.address);
@@ -292,8 +290,12 @@ export class ReferenceJudge {
       flow.openerEndpoint = opener.local.id;
       const denial = this.#judgeEnd(flow, opener, Direction.EGRESS, isToItself || isToNode);
       if (denial !== undefined) return denial;
+    } else if (flow.egress.epoch !== 0) {
+      return { reason: Reason.CLOSED, direction: Direction.EGRESS };
     }
-    if (responder?.local === undefined) return undefined;
+    if (responder?.local === undefined) {
+      return flow.ingress.epoch === 0 ? undefined : { reason: Reason.CLOSED, direction: Direction.INGRESS };
+    }
     flow.responderEndpoint = responder.local.id;
     return this.#judgeEnd(flow, responder, Direction.INGRESS, isToItself || flow.origin === Origin.HOST);
   }

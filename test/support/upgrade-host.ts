@@ -30,6 +30,12 @@ const FLOWS = ['local', 'remote', 'localPush', 'remotePush'] as const;
  */
 export type Losses = Readonly<Record<(typeof FLOWS)[number], SequenceCount>>;
 
+/** As the agent's status has it. */
+export interface NodeEndpoint extends EndpointOnNode {
+  /** `namespace/name`. */
+  readonly pod: string;
+}
+
 export class UpgradeHost implements AsyncDisposable {
   readonly cluster: ClusterHost;
   readonly #parts = new DisposableStack();
@@ -80,8 +86,8 @@ export class UpgradeHost implements AsyncDisposable {
     return join(this.cluster.directory, 'bpf', this.cluster.instance(0).instance);
   }
 
-  async endpoints(): Promise<readonly EndpointOnNode[]> {
-    const status = (await this.cluster.agent(0).client.get('/v1/status')) as { endpoints: readonly EndpointOnNode[] };
+  async endpoints(): Promise<readonly NodeEndpoint[]> {
+    const status = (await this.cluster.agent(0).client.get('/v1/status')) as { endpoints: readonly NodeEndpoint[] };
     return status.endpoints;
   }
 

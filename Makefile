@@ -26,7 +26,7 @@ PACKAGES := clang:/usr/bin/clang llvm:/usr/bin/llvm-strip libbpf-dev:/usr/includ
 	iproute2:/usr/bin/ip iptables:/usr/sbin/iptables tcpdump:/usr/bin/tcpdump iputils-ping:/usr/bin/ping \
 	procps:/usr/bin/ps util-linux:/usr/bin/setpriv git:/usr/bin/git
 
-.PHONY: help deps packages bpf launcher gen check test fuzz demo bench clean
+.PHONY: help deps packages bpf launcher gen check test fuzz test-kernels demo bench clean
 
 help: ## show this list
 	@printf 'Usage: make TARGET [V=1]\n\n'
@@ -43,6 +43,9 @@ FUZZ_SECONDS ?= 300
 
 fuzz: deps bpf ## random packets through the programs and a reference that must agree (FUZZ_PACKETS, FUZZ_SECONDS, SEED)
 	$(Q)$(NODE) test/fuzz/run.ts --packets $(FUZZ_PACKETS) --seconds $(FUZZ_SECONDS) $(if $(SEED),--seed $(SEED))
+
+test-kernels: deps bpf ## the programs on Debian's 6.1 and 6.12, emulated (4-6 min; KERNELS=package, RECORD=1)
+	$(Q)$(NODE) --disable-warning=ExperimentalWarning test/kernels/run.ts $(if $(RECORD),--record) $(KERNELS)
 
 check: deps bpf ## types, lint, format, import arrows, generated layouts
 	$(Q)$(BIN)/tsc --noEmit

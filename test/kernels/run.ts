@@ -9,7 +9,7 @@
  * kernel cannot be had. Logs stay in dist/kernels/.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { errorMessage } from '../../src/lib/errors.ts';
@@ -102,6 +102,7 @@ async function runOn(metaPackage: string, files: readonly ArchiveEntry[], isReco
   const modules = writeInitramfs(path('cpio'), files, kernel);
   const machine = { image: kernel.image, initramfs: path('cpio'), consoleLog: path('log'), reportLog: path('report') };
   const outcome = await boot(machine);
+  rmSync(machine.initramfs);
   const [start] = outcome.reports;
   if (isRecording && start?.kind === 'start') recordComplexity(start.kernel, start.complexity);
   return tell(kernel, modules, outcome);

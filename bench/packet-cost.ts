@@ -96,7 +96,7 @@ class Bench {
   }
 
   pinPath(name: string): string {
-    return join(this.#host.pinRoot.path, name);
+    return join(this.#host.pinRoot, name);
   }
 
   get #wiring(): TableHost['wirings'][number] {

@@ -2,7 +2,7 @@
  * `node bench/run.ts [NAME...] [--json] [--rounds N]`: measures, and says how each figure stands to what was asked for. A
  * figure that falls short is shown as such and does not fail the run: only what could not be measured does.
  */
-import { constants, setPriority } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs, styleText } from 'node:util';
 import { errorMessage } from '../src/lib/errors.ts';
 import type { Figure } from './support/figure.ts';
@@ -27,6 +27,8 @@ interface Answer {
   readonly question: string;
   readonly asks: string;
   readonly seconds: number;
+  /** Runnable processes at the end, mean of the last minute: more than there are CPUs, and others took part. */
+  readonly load: number;
   readonly figures: readonly Figure[];
 }
 
@@ -58,12 +60,14 @@ async function ask(name: string, rounds: number): Promise<Answer> {
   const tell = (line: string): void => console.error(styleText('dim', `${name}: ${line}`, { stream: process.stderr }));
   const start = performance.now();
   const figures = await question.run({ rounds, tell });
-  return { question: name, asks: question.asks, seconds: Math.round((performance.now() - start) / 1000), figures };
+  const seconds = Math.round((performance.now() - start) / 1000);
+  return { question: name, asks: question.asks, seconds, load: loadavg()[0] ?? 0, figures };
 }
 
-function print({ question, asks, seconds, figures }: Answer, format: 'table' | 'markdown'): void {
+function print({ question, asks, seconds, load, figures }: Answer, format: 'table' | 'markdown'): void {
   const isTable = format === 'table';
-  console.log(isTable ? `\n${question} (${seconds} s): ${asks}` : `\n## ${question}\n\n${asks}\n`);
+  const cost = `${seconds} s, load ${load.toFixed(1)}`;
+  console.log(isTable ? `\n${question} (${cost}): ${asks}` : `\n## ${question}\n\n${asks} (${cost})\n`);
   console.log(isTable ? renderTable(figures) : renderMarkdown(figures));
 }
 
@@ -72,8 +76,6 @@ async function main(): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new Error('the benchmarks make network namespaces and load eBPF programs: run them as root');
   }
-  // Everything that is measured is started from here and inherits it: what else the machine does disturbs less.
-  setPriority(constants.priority.PRIORITY_HIGHEST);
   const machine = describeMachine();
   if (format !== 'json') console.log(formatMachine(machine));
   const answers: Answer[] = [];

@@ -70,11 +70,11 @@ const dryRunCommand = (usage: string, description: string, formats: string): Com
   program
     .command(usage)
     .description(description)
-    .option('-f, --file <path>', 'manifests: a file, a folder, or - for standard input (repeatable)', append, [])
-    .option('--pod-cidr <cidr>', 'where pods without an address get one from (one a family)', append, [])
+    .option('-f, --file <path>', 'manifests: a file, a folder, or - for standard input (repeatable)', append)
+    .option('--pod-cidr <cidr>', 'where pods without an address get one from (one a family)', append)
     .option('-o, --output <format>', formats, 'table');
 
-function append(value: string, before: readonly string[]): readonly string[] {
+function append(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
@@ -89,7 +89,12 @@ dryRunCommand(
 dryRunCommand('explain', 'may X talk to Y, and which rule decides', 'table, json or yaml')
   .requiredOption('--from <end>', 'NS/POD, NS/*, NS/deploy/NAME, an address, a CIDR, node/NAME, or internet')
   .requiredOption('--to <end>', 'the same')
-  .requiredOption('--port <port>', 'of the destination: 8080, 53/UDP, a port name, icmp')
+  .option('--port <port>', 'of the destination: 8080, 53/UDP, a port name, icmp; without it: which are open')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  sluice explain -f manifests/ --from shop/deploy/web --to shop/db-0 --port 5432\n' +
+      '  kubectl get -A pods,ns,netpol,nodes -o json | sluice explain -f - --from internet --to "shop/*" --port 443',
+  )
   .action(async (options) => (await import('./commands/explain.ts')).runExplain(options));
 
 dryRunCommand(

@@ -13,8 +13,8 @@ import { callLibbpf } from '../../src/kernel/libbpf.ts';
 import { withNetns } from '../../src/kernel/namespace.ts';
 import { Compiler } from '../../src/policy/compiler.ts';
 import type { VerdictTables } from '../../src/policy/tables.ts';
-import { mountPinRoot, type PinRoot } from '../../test/support/bpf/pins.ts';
-import { makeNetns, type TestNetns } from '../../test/support/netns.ts';
+import { Ledger } from '../../test/support/ledger.ts';
+import type { TestNetns } from '../../test/support/netns.ts';
 import { type ClusterSize, clusterChanges, NODE, podOf } from './cluster.ts';
 
 export const OBJECT: string = join(import.meta.dirname, '../../dist/bpf/sluice.bpf.o');
@@ -22,7 +22,8 @@ const INSTANCE = 'bench';
 
 export class TableHost implements AsyncDisposable {
   readonly netns: TestNetns;
-  readonly pinRoot: PinRoot;
+  /** A BPF file system of its own. */
+  readonly pinRoot: string;
   readonly wirings: readonly EndpointWiring[];
   readonly datapath: EbpfDatapath;
   readonly #stack: AsyncDisposableStack;
@@ -41,12 +42,14 @@ export class TableHost implements AsyncDisposable {
   /** The endpoints of the cluster, attached and closed. Removes what it made when that fails. */
   static async open(size: ClusterSize): Promise<TableHost> {
     await using stack = new AsyncDisposableStack();
-    const netns = stack.use(makeNetns('tables'));
-    const pinRoot = stack.use(mountPinRoot());
+    const ledger = stack.use(new Ledger());
+    const netns = ledger.makeNetns('tables');
+    const pinRoot = ledger.makeDirectory('sluice-bench');
+    ledger.mountBpf(pinRoot);
     const datapath = stack.use(
       await EbpfDatapath.open({
         object: OBJECT,
-        pinRoot: pinRoot.path,
+        pinRoot,
         instance: INSTANCE,
         inNamespace: (work) => withNetns(netns.fd, work),
       }),
@@ -68,14 +71,14 @@ export class TableHost implements AsyncDisposable {
 
   /** Path of each of the instance's maps, by name. */
   get mapPins(): ReadonlyMap<string, string> {
-    return Pins.open(this.pinRoot.path, INSTANCE, {}).maps;
+    return Pins.open(this.pinRoot, INSTANCE, {}).maps;
   }
 
   /** Loads the programs of an object beside those in use, on the same maps; they are pinned as `<name>-<label>`. */
   loadPrograms(label: string, source: string | Uint8Array = OBJECT): LoadedBeside {
     const maps = Object.fromEntries([...this.mapPins].map(([name, pin]) => [name, { pin }]));
     const object = this.#stack.use(BpfObject.load({ source, name: 'sluice', maps }));
-    const pin = (name: string): string => pinProgram(object.program(name), join(this.pinRoot.path, `${name}-${label}`));
+    const pin = (name: string): string => pinProgram(object.program(name), join(this.pinRoot, `${name}-${label}`));
     return { object, fromPod: pin('from_pod'), toPod: pin('to_pod') };
   }
 

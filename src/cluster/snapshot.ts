@@ -1,4 +1,12 @@
-import type { ClusterChange, LocalEndpoint, Namespace, NetworkPolicy, Node, Pod } from '../policy/model.ts';
+import type {
+  ClusterChange,
+  ClusterNetworkPolicy,
+  LocalEndpoint,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+} from '../policy/model.ts';
 import type { EndpointSlice, Service, ServiceChange } from '../service/model.ts';
 
 /** Anything that a source or the agent can tell of. */
@@ -17,6 +25,7 @@ export class Snapshot {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #pods = new Map<string, Pod>();
   readonly #networkPolicies = new Map<string, NetworkPolicy>();
+  readonly #clusterNetworkPolicies = new Map<string, ClusterNetworkPolicy>();
   readonly #nodes = new Map<string, Node>();
   readonly #services = new Map<string, Service>();
   readonly #endpointSlices = new Map<string, EndpointSlice>();
@@ -44,6 +53,11 @@ export class Snapshot {
   /** By `namespace/name`. */
   get networkPolicies(): ReadonlyMap<string, NetworkPolicy> {
     return this.#networkPolicies;
+  }
+
+  /** By name. */
+  get clusterNetworkPolicies(): ReadonlyMap<string, ClusterNetworkPolicy> {
+    return this.#clusterNetworkPolicies;
   }
 
   /** By name. */
@@ -100,6 +114,9 @@ export class Snapshot {
       case 'NetworkPolicy':
         this.#networkPolicies.set(objectKey(change.object.namespace, change.object.name), change.object);
         break;
+      case 'ClusterNetworkPolicy':
+        this.#clusterNetworkPolicies.set(change.object.name, change.object);
+        break;
       case 'Node':
         this.#nodes.set(change.object.name, change.object);
         break;
@@ -128,6 +145,9 @@ export class Snapshot {
         break;
       case 'NetworkPolicy':
         this.#networkPolicies.delete(change.key);
+        break;
+      case 'ClusterNetworkPolicy':
+        this.#clusterNetworkPolicies.delete(change.key);
         break;
       case 'Node':
         this.#nodes.delete(change.key);

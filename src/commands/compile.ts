@@ -81,10 +81,17 @@ function summaryOf(tables: NodeTables): NodeSummary {
 }
 
 /** What the agent would say besides; unknown pods cannot be. */
-function problemsOf({ result }: NodeTables): readonly string[] {
+function problemsOf({ result, glossary }: NodeTables): readonly string[] {
   return result.problems
     .filter(({ kind }) => kind === 'contested-address' || kind === 'unreadable')
-    .map(({ message }) => message);
+    .map(({ message }) =>
+      message.replaceAll(/\bendpoint (\d+)\b/g, (text, id) => nameOf(glossary, Number(id)) ?? text),
+    );
+}
+
+function nameOf(glossary: NodeTables['glossary'], endpoint: number): string | undefined {
+  const name = glossary.describeEndpoint?.(endpoint);
+  return name && `pod ${name}`;
 }
 
 function tellProblems(node: string, problems: readonly string[]): void {

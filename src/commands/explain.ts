@@ -1,6 +1,8 @@
-/** `sluice explain`: may X talk to Y, and why. Exit code 1 when it may not, or not everywhere. */
+/**
+ * `sluice explain`: may X talk to Y, and why; without a port, on which ports. Exit code 1 when it may not, or not
+ * everywhere.
+ */
 import { ConfigError } from '../lib/errors.ts';
-import type { LoadedCluster } from '../cluster/manifests/load-cluster.ts';
 import { type Answer, answerFlows, PAIRS_MAX } from '../policy/answer.ts';
 import { DryRun } from '../policy/dry-run.ts';
 import { EXIT_NO, endWith } from './support/exit-code.ts';
@@ -8,12 +10,14 @@ import { type EndView, type PartView, viewParts } from './support/explanation.ts
 import { type FlowEnd, readFlowEnd } from './support/flow-end.ts';
 import { type AskedPort, portAt, portText, readPort } from './support/flow-port.ts';
 import { type InputOptions, readInput } from './support/input.ts';
+import { formatOpenPorts, viewOpenPorts } from './support/open-ports-view.ts';
 import { count, indent, paint, print, printData, readFormat, terminalWidth, wrap } from './support/output.ts';
 
 export interface ExplainOptions extends InputOptions {
   readonly from: string;
   readonly to: string;
-  readonly port: string;
+  /** Without: what is open. */
+  readonly port?: string;
   readonly output: string;
 }
 
@@ -29,14 +33,23 @@ export interface Explanation {
 
 /** Addresses or pods of one side that a line names. */
 const NAMED_MAX = 6;
+/** Parts that the table explains. */
+const PARTS_SHOWN_MAX = 20;
 
 export async function runExplain(options: ExplainOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml']);
-  const port = readPort(options.port);
+  const port = options.port === undefined ? undefined : readPort(options.port);
   const cluster = await readInput(options);
   const dryRun = new DryRun(cluster.changes);
   const from = readFlowEnd(options.from, cluster, dryRun);
   const to = readFlowEnd(options.to, cluster, dryRun);
+  if (port === undefined) {
+    const view = viewOpenPorts(dryRun, cluster, from, to);
+    if (format === 'table') print(formatOpenPorts(view));
+    else printData(format, view);
+    if (view.open.some(({ ports }) => ports.length === 0)) endWith(EXIT_NO);
+    return;
+  }
   const answer = ask(dryRun, from, to, port);
   const explanation: Explanation = {
     from: from.text,
@@ -44,7 +57,7 @@ export async function runExplain(options: ExplainOptions): Promise<void> {
     port: portText(port),
     verdict: answer.verdict,
     parts: viewParts(answer, dryRun, cluster),
-    notes: notesOf(cluster),
+    notes: [...dryRun.contested(), ...cluster.notes],
   };
   if (format === 'table') print(formatExplanation(explanation));
   else printData(format, explanation);
@@ -63,20 +76,18 @@ export function ask(dryRun: DryRun, from: FlowEnd, to: FlowEnd, port: AskedPort)
   );
 }
 
-function notesOf(cluster: LoadedCluster): readonly string[] {
-  return cluster.notes;
-}
-
 const WORDS = { allow: 'allowed', deny: 'denied', mixed: 'mixed' } as const;
 const COLOURS = { allow: 'green', deny: 'red', mixed: 'yellow' } as const;
 
 export function formatExplanation(explanation: Explanation): string {
   const { from, to, port, verdict, parts, notes } = explanation;
   const lines = [`${from} -> ${to} on ${port}: ${paint(['bold', COLOURS[verdict]], WORDS[verdict])}`];
-  for (const part of parts) {
+  for (const part of parts.slice(0, PARTS_SHOWN_MAX)) {
     if (parts.length > 1) lines.push('', partHead(part, explanation));
     lines.push(...partLines(part));
   }
+  const more = parts.length - PARTS_SHOWN_MAX;
+  if (more > 0) lines.push('', `${count(more, 'more answer')} not shown; -o json has all`);
   lines.push(
     ...[...new Set(parts.flatMap((part) => part.notes)), ...notes].flatMap((note) => wrapped(`note: ${note}`, 2)),
   );

@@ -53,11 +53,12 @@ const FAULTS_TOLD_MAX = 10;
 
 export async function runReplay(flowFile: string, options: ReplayOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml']);
-  if (flowFile === '-' && options.file.includes('-'))
+  if (flowFile === '-' && options.file?.includes('-') === true)
     throw new ConfigError('standard input cannot be both flows and manifests');
-  const cluster = await readInput(options);
-  const dryRun = new DryRun(cluster.changes);
   const recorded = await readFlows(flowFile);
+  const avoid = Array.from(recorded.flows.values(), ({ record }) => [record.source, record.destination]).flat();
+  const cluster = await readInput(options, { avoid });
+  const dryRun = new DryRun(cluster.changes);
   const judged = Array.from(recorded.flows.values(), ({ record, times }) => replayFlow(dryRun, record, times));
   const told = judged.filter((flow): flow is ReplayedFlow => flow.change !== 'still-allowed');
   const times = (change: Change): number =>

@@ -24,8 +24,8 @@ import { type Expectation, isPolicyTest, type PolicyTest, readPolicyTest } from 
 export interface TestOptions {
   readonly output: string;
   /** Manifests that every test gets besides its own. */
-  readonly file: readonly string[];
-  readonly podCidr: readonly string[];
+  readonly file?: readonly string[];
+  readonly podCidr?: readonly string[];
 }
 
 export interface ExpectationResult {
@@ -52,7 +52,8 @@ export interface TestResult {
 
 export async function runTest(paths: readonly string[], options: TestOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml', 'junit']);
-  const podCidrs = readPodCidrs(options.podCidr);
+  if (options.file?.includes('-') === true) throw new ConfigError('-f -: tests are given files and folders only');
+  const podCidrs = readPodCidrs(options.podCidr ?? []);
   const results: TestResult[] = [];
   for (const path of paths) {
     const tests = await findTests(path);
@@ -60,7 +61,7 @@ export async function runTest(paths: readonly string[], options: TestOptions): P
       throw new ConfigError(
         `${path} holds no document of kind PolicyTest; docs/policy-tests.md says how one is written`,
       );
-    for (const test of tests) results.push(await runPolicyTest(test, options.file, podCidrs));
+    for (const test of tests) results.push(await runPolicyTest(test, options.file ?? [], podCidrs));
   }
   switch (format) {
     case 'table':

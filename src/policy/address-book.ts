@@ -130,8 +130,11 @@ export class AddressBook {
   #judge(record: AddressRecord, lookUp: (key: string) => TermSet): void {
     const pod = ownerOf(record);
     if (pod === 'node') this.#setClass(record, undefined, PEER_CLASS_NONE);
-    else if (pod?.group === undefined) this.#setClass(record, undefined, PEER_CLASS_UNKNOWN_POD);
-    else {
+    else if (pod?.group === undefined) {
+      record.blocks ??= lookUp(record.key);
+      const peerClass = this.#classes.ofUnknown(record.blocks);
+      this.#setClass(record, peerClass, peerClass?.id ?? PEER_CLASS_UNKNOWN_POD);
+    } else {
       record.blocks ??= lookUp(record.key);
       const { terms, numbers, numbersKey } = pod.group;
       const peerClass = this.#classes.ofPod(terms, record.blocks, numbers, numbersKey);

@@ -3,7 +3,7 @@
  * A class is in use while an address or a prefix has it.
  */
 import { ContentTable, type ContentRecord, type Settled } from './content-table.ts';
-import { PEER_CLASS_FIRST, PEER_CLASS_NONE } from './ids.ts';
+import { PEER_CLASS_FIRST, PEER_CLASS_NONE, PEER_CLASS_UNKNOWN_POD } from './ids.ts';
 import type { PeerTerm } from './peer-terms.ts';
 import type { PortClasses } from './port-classes.ts';
 import { namedPortTerm, NO_NUMBERS, type NamedNumbers } from './port-term.ts';
@@ -13,11 +13,16 @@ export interface PeerClass extends ContentRecord {
   /** Pod terms; empty for a prefix. */
   readonly pods: TermSet;
   readonly blocks: TermSet;
+  /** Unknown pods in the networks that `blocks` has: more of the kind of PEER_CLASS_UNKNOWN_POD. */
+  readonly unknown: boolean;
   /** Numbers of the named ports that terms in use ask for. */
   readonly numbers: NamedNumbers;
 }
 
-export function* termsOf(peerClass: PeerClass): Generator<PeerTerm> {
+/** What matters for a row: a class, or what stands for PEER_CLASS_UNKNOWN_POD, which has no record. */
+export type RowClass = Pick<PeerClass, 'id' | 'pods' | 'blocks' | 'unknown' | 'numbers'>;
+
+export function* termsOf(peerClass: Pick<PeerClass, 'pods' | 'blocks'>): Generator<PeerTerm> {
   yield* peerClass.pods.terms;
   yield* peerClass.blocks.terms;
 }
@@ -27,11 +32,15 @@ export class ClassTable {
   readonly #ports: PortClasses;
   readonly #table: ContentTable<PeerClass>;
   readonly #byName = new Map<string, Set<PeerClass>>();
+  readonly #unknown = new Set<PeerClass>();
+  readonly #unknownPod: RowClass;
 
   /** Numbers of named ports are port terms in use while a class has them. */
   constructor(sets: TermSets, ports: PortClasses, reserved: Iterable<number>) {
     this.#sets = sets;
     this.#ports = ports;
+    const { empty } = sets;
+    this.#unknownPod = { id: PEER_CLASS_UNKNOWN_POD, pods: empty, blocks: empty, unknown: true, numbers: NO_NUMBERS };
     this.#table = new ContentTable({ first: PEER_CLASS_FIRST, end: PEER_CLASS_NONE, reserved });
   }
 
@@ -57,7 +66,7 @@ export class ClassTable {
     const record = this.#table.acquire(`${pods.id}/${blocks.id}/${numbersKey}`, (base) => {
       this.#sets.acquire(pods);
       this.#sets.acquire(blocks);
-      return { ...base, pods, blocks, numbers };
+      return { ...base, pods, blocks, numbers, unknown: false };
     });
     if (record === undefined) throw new RangeError('every number of a peer class is taken');
     return record;
@@ -65,6 +74,27 @@ export class ClassTable {
 
   ofPrefix(blocks: TermSet): PeerClass {
     return this.ofPod(this.#sets.empty, blocks, NO_NUMBERS, '');
+  }
+
+  /** Undefined: PEER_CLASS_UNKNOWN_POD, because no network says anything of the address. `blocks` are all that cover it. */
+  ofUnknown(blocks: TermSet): PeerClass | undefined {
+    const networks = blocks.terms.filter(({ peer }) => peer.kind === 'block' && peer.network);
+    if (networks.length === 0) return undefined;
+    const set = this.#sets.intern(networks);
+    const pods = this.#sets.empty;
+    const record = this.#table.acquire(`unknown/${set.id}`, (base) => {
+      this.#sets.acquire(pods);
+      this.#sets.acquire(set);
+      return { ...base, pods, blocks: set, numbers: NO_NUMBERS, unknown: true };
+    });
+    if (record === undefined) throw new RangeError('every number of a peer class is taken');
+    return record;
+  }
+
+  /** Classes in use of unknown pods. */
+  *unknownClasses(): Generator<RowClass> {
+    yield this.#unknownPod;
+    yield* this.#unknown;
   }
 
   release(record: PeerClass): void {
@@ -75,6 +105,7 @@ export class ClassTable {
   settle(revision: number): Settled<PeerClass> {
     const settled = this.#table.settle(revision, (record) => this.#forgotten(record));
     for (const record of settled.gone) {
+      this.#unknown.delete(record);
       for (const term of termsOf(record)) term.classes.delete(record);
       for (const [name, numbers] of record.numbers) {
         for (const number of numbers) this.#ports.disuse(namedPortTerm(name, number));
@@ -84,6 +115,7 @@ export class ClassTable {
       }
     }
     for (const record of settled.born) {
+      if (record.unknown) this.#unknown.add(record);
       for (const term of termsOf(record)) term.classes.add(record);
       for (const [name, numbers] of record.numbers) {
         for (const number of numbers) this.#ports.use(namedPortTerm(name, number));

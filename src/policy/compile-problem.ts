@@ -21,10 +21,12 @@ export type CompileProblem =
       readonly claimants: readonly string[];
       readonly message: string;
     }
+  /** ClusterNetworkPolicies of one tier with one priority: the order of their names decides (CNP-2). Keys, in that order. */
+  | { readonly kind: 'priority-tie'; readonly policies: readonly string[]; readonly message: string }
   /** An address or prefix that cannot be read: left out, so nothing is allowed by it. */
   | { readonly kind: 'unreadable'; readonly object: string; readonly text: string; readonly message: string };
 
 /** How many policies a message names. */
 export const POLICIES_NAMED = 5;
-/** How many contested addresses, and how many unreadable texts, are reported one by one. */
+/** How many contested addresses, how many ties and how many unreadable texts are reported one by one. */
 export const PROBLEMS_REPORTED = 100;

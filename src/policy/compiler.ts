@@ -10,6 +10,7 @@
 import { AddressBook } from './address-book.ts';
 import { behindKey, firstKey } from './address-key.ts';
 import { ClassTable } from './class-table.ts';
+import { ClusterPolicyIndex } from './cluster-policy-index.ts';
 import type { CompileProblem } from './compile-problem.ts';
 import {
   describePeerClass,
@@ -21,7 +22,7 @@ import {
 } from './describe.ts';
 import { Endpoints } from './endpoints.ts';
 import { LIMIT_PORT_CLASSES } from './ids.ts';
-import type { ClusterChange } from './model.ts';
+import type { ClusterChange, Labels } from './model.ts';
 import { NodeState } from './node-state.ts';
 import { PeerTerms, type TermChange } from './peer-terms.ts';
 import { PodGroups } from './pod-groups.ts';
@@ -81,6 +82,7 @@ export class Compiler {
   readonly #terms = new PeerTerms();
   readonly #masks = new PortMasks();
   readonly #policies = new PolicyIndex();
+  readonly #clusterPolicies = new ClusterPolicyIndex();
   readonly #unreadable = new Map<string, readonly string[]>();
   readonly #portLimit: number;
   readonly #ports: PortClasses;
@@ -104,7 +106,14 @@ export class Compiler {
     this.#groups = new PodGroups(this.#terms, this.#sets);
     const parts = { terms: this.#terms, ports: this.#ports, masks: this.#masks, classes: this.#classes };
     this.#ruleSets = new RuleSets(parts, reserved.ruleSets ?? []);
-    this.#endpoints = new Endpoints(this.#book, this.#policies, this.#ruleSets, this.#unreadable);
+    this.#endpoints = new Endpoints({
+      book: this.#book,
+      policies: this.#policies,
+      clusterPolicies: this.#clusterPolicies,
+      namespaceLabels: (name) => this.#groups.namespaceLabels(name),
+      ruleSets: this.#ruleSets,
+      unreadable: this.#unreadable,
+    });
     this.#pods = new Pods(this.#groups, this.#book, this.#endpoints, this.#unreadable);
     this.#nodes = new NodeState(node, this.#book, this.#unreadable);
   }
@@ -113,8 +122,8 @@ export class Compiler {
   update(change: ClusterChange): void {
     switch (change.kind) {
       case 'Namespace':
-        if (change.op === 'set') this.#groups.setNamespace(change.object.name, change.object.labels);
-        else this.#groups.setNamespace(change.key, undefined);
+        if (change.op === 'set') this.#setNamespace(change.object.name, change.object.labels);
+        else this.#setNamespace(change.key, undefined);
         return;
       case 'Pod':
         if (change.op === 'set') this.#pods.set(change.object);
@@ -123,6 +132,13 @@ export class Compiler {
       case 'NetworkPolicy': {
         const concerned = change.op === 'set' ? this.#policies.set(change.object) : this.#policies.delete(change.key);
         for (const policy of concerned) this.#endpoints.policyChanged(policy);
+        return;
+      }
+      case 'ClusterNetworkPolicy': {
+        const { op } = change;
+        const concerned =
+          op === 'set' ? this.#clusterPolicies.set(change.object) : this.#clusterPolicies.delete(change.key);
+        for (const policy of concerned) this.#endpoints.clusterPolicyChanged(policy);
         return;
       }
       case 'Node':
@@ -196,6 +212,11 @@ export class Compiler {
     return describePortClass(id, this.#ports.get(id));
   }
 
+  #setNamespace(name: string, labels: Labels | undefined): void {
+    this.#groups.setNamespace(name, labels);
+    this.#endpoints.namespaceChanged(name);
+  }
+
   #settlePrefixes(terms: TermChange, podCidrsChanged: boolean): void {
     const blocks = [...terms.added, ...terms.gone].flatMap(({ peer }) => (peer.kind === 'block' ? peer : []));
     if (blocks.length === 0 && !podCidrsChanged) return;
@@ -220,6 +241,7 @@ export class Compiler {
       endpoints: this.#endpoints.values(),
       contested: this.#book.contested(),
       policies: this.#endpoints.policiesInUse(),
+      ties: this.#clusterPolicies.ties(),
       unreadable: this.#unreadable,
       portClasses: { taken: this.#ports.size, missing: this.#ports.missing, limit: this.#portLimit },
     });

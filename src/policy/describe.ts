@@ -23,6 +23,8 @@ export interface RuleSetDescription {
 }
 
 export interface RuleDescription {
+  /** Of a ClusterNetworkPolicy: `Admin Deny`, evaluated in this order and before the entries without one. */
+  readonly step?: string;
   /** `everyone`, `pods app=web in namespace shop`, `block 10.0.0.0/8 except 10.1.0.0/16`. */
   readonly peer: string;
   /** `everything`, `TCP 80`, `UDP`, `TCP/http` (a named port). */
@@ -51,7 +53,12 @@ export function describeRuleSet(id: number, content: RuleSetContent | undefined)
   if (content === undefined) return undefined;
   const everyone = { peer: 'everyone', ports: describePorts(content.everyone) };
   const entries = content.entries.map(({ peer, ports }) => ({ peer: peer.text, ports: describePorts(ports) }));
-  return { id, kind: 'rules', entries: everyone.ports.length === 0 ? entries : [everyone, ...entries] };
+  const lines = content.lines.map(({ tier, action, peer, others, ports }) => ({
+    step: `${tier} ${action}`,
+    peer: peer === undefined ? 'everyone' : `${others ? 'all but ' : ''}${peer.text}`,
+    ports: describePorts(ports),
+  }));
+  return { id, kind: 'rules', entries: [...lines, ...(everyone.ports.length === 0 ? [] : [everyone]), ...entries] };
 }
 
 export function describePeerClass(id: number, record: PeerClass | undefined): PeerClassDescription | undefined {
@@ -60,7 +67,7 @@ export function describePeerClass(id: number, record: PeerClass | undefined): Pe
   if (id === PEER_CLASS_NONE) return { id, kind: 'by-prefix', terms: [], namedPorts: '' };
   if (record === undefined) return undefined;
   const terms = Array.from(termsOf(record), ({ peer }) => peer.text).sort();
-  return { id, kind: 'terms', terms, namedPorts: numbersText(record.numbers) };
+  return { id, kind: record.unknown ? 'unknown-pod' : 'terms', terms, namedPorts: numbersText(record.numbers) };
 }
 
 export function describePortClass(id: number, record: PortClass | undefined): PortClassDescription | undefined {

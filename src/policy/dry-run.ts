@@ -7,7 +7,7 @@ import { parseAddress } from '../net/address.ts';
 import { containsAddress, parseCidr, type Cidr } from '../net/cidr.ts';
 import { Compiler, type CompileResult } from './compiler.ts';
 import { ADDRESS_KEY_BYTES } from './ids.ts';
-import type { ClusterChange, Namespace, NetworkPolicy, Node, Pod } from './model.ts';
+import type { ClusterChange, ClusterNetworkPolicy, Namespace, NetworkPolicy, Node, Pod } from './model.ts';
 import { type Direction, TableReader } from './simulate.ts';
 
 /** Who has an address. */
@@ -36,21 +36,25 @@ export class DryRun {
   /** By `namespace/name`; all, finished ones too. */
   readonly pods: ReadonlyMap<string, Pod>;
   readonly policies: ReadonlyMap<string, NetworkPolicy>;
+  /** By name. */
+  readonly clusterPolicies: ReadonlyMap<string, ClusterNetworkPolicy>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly compiler: Compiler;
   readonly result: CompileResult;
   readonly reader: TableReader;
   readonly #endpointOf = new Map<string, number>();
   readonly #policiesOf = new Map<string, EndpointPolicies>();
-  readonly #podAt = new Map<string, Pod | undefined>();
+  /** Live pods by address; several make it an unknown pod's (NP-29). */
+  readonly #podsAt = new Map<string, readonly Pod[]>();
   readonly #nodesAt = new Map<string, readonly string[]>();
   readonly #podCidrs: readonly Cidr[];
 
   constructor(changes: readonly ClusterChange[]) {
-    const { namespaces, pods, policies, nodes } = objectsOf(changes);
+    const { namespaces, pods, policies, clusterPolicies, nodes } = objectsOf(changes);
     this.namespaces = namespaces;
     this.pods = pods;
     this.policies = policies;
+    this.clusterPolicies = clusterPolicies;
     this.nodes = nodes;
     this.compiler = new Compiler({ node: NO_NODE });
     for (const change of changes) this.compiler.update(change);
@@ -87,9 +91,10 @@ export class DryRun {
 
   /** Canonical text. */
   partyAt(address: string): Party {
-    if (this.#podAt.has(address)) {
-      const pod = this.#podAt.get(address);
-      return pod === undefined ? { kind: 'unknown-pod' } : { kind: 'pod', pod };
+    const pods = this.#podsAt.get(address);
+    if (pods !== undefined) {
+      const [pod] = pods;
+      return pod === undefined || pods.length > 1 ? { kind: 'unknown-pod' } : { kind: 'pod', pod };
     }
     const nodes = this.#nodesAt.get(address);
     if (nodes !== undefined) return { kind: 'node', nodes };
@@ -107,9 +112,18 @@ export class DryRun {
     );
   }
 
+  /** Addresses that several live pods claim, in words. */
+  *contested(): Generator<string> {
+    for (const [address, pods] of this.#podsAt) {
+      if (pods.length < 2) continue;
+      const names = pods.map(({ namespace, name }) => `${namespace}/${name}`);
+      yield `${names.join(' and ')} have the same address, ${address}: it is treated as an unknown pod's`;
+    }
+  }
+
   /** Every address that is not like its neighbours because somebody has it. */
   *knownAddresses(): Generator<string> {
-    yield* this.#podAt.keys();
+    yield* this.#podsAt.keys();
     yield* this.#nodesAt.keys();
   }
 
@@ -119,7 +133,7 @@ export class DryRun {
     this.#endpointOf.set(key, id);
     const { namespace, name, uid, podIPs } = pod;
     this.compiler.update({ kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid, addresses: podIPs } });
-    for (const address of podIPs) this.#podAt.set(address, this.#podAt.has(address) ? undefined : pod);
+    for (const address of podIPs) this.#podsAt.set(address, [...(this.#podsAt.get(address) ?? []), pod]);
   }
 
   #listPolicies(): void {
@@ -134,7 +148,7 @@ export class DryRun {
 
   #listNodeAddresses(): void {
     const add = (address: string, node: string): void => {
-      if (this.#podAt.has(address)) return;
+      if (this.#podsAt.has(address)) return;
       const nodes = this.#nodesAt.get(address) ?? [];
       if (!nodes.includes(node)) this.#nodesAt.set(address, [...nodes, node]);
     };
@@ -145,10 +159,13 @@ export class DryRun {
   }
 }
 
-function objectsOf(changes: readonly ClusterChange[]): Pick<DryRun, 'namespaces' | 'pods' | 'policies' | 'nodes'> {
+function objectsOf(
+  changes: readonly ClusterChange[],
+): Pick<DryRun, 'namespaces' | 'pods' | 'policies' | 'clusterPolicies' | 'nodes'> {
   const namespaces = new Map<string, Namespace>();
   const pods = new Map<string, Pod>();
   const policies = new Map<string, NetworkPolicy>();
+  const clusterPolicies = new Map<string, ClusterNetworkPolicy>();
   const nodes = new Map<string, Node>();
   for (const change of changes) {
     if (change.op !== 'set') continue;
@@ -165,10 +182,13 @@ function objectsOf(changes: readonly ClusterChange[]): Pick<DryRun, 'namespaces'
       case 'Node':
         nodes.set(change.object.name, change.object);
         break;
+      case 'ClusterNetworkPolicy':
+        clusterPolicies.set(change.object.name, change.object);
+        break;
       case 'LocalEndpoint':
       case 'NodeAddresses':
         break;
     }
   }
-  return { namespaces, pods, policies, nodes };
+  return { namespaces, pods, policies, clusterPolicies, nodes };
 }

@@ -4,21 +4,26 @@
  * 1. An endpoint is a pod's when namespace and name are equal and the uids too, where both have one (NP-125).
  * 2. Its pod is not known: closed in both directions.
  * 3. No policy isolates a direction: open (NP-2). Otherwise the sum of the policies that do.
+ * 4. ClusterNetworkPolicies that select it come before that, those of the Baseline tier instead of open (CNP-20).
  */
 import { readAddressKey } from './address-key.ts';
 import type { AddressBook } from './address-book.ts';
+import { linesOf, selectsPod, type CompiledClusterPolicy, type SelectedClusterPolicy } from './cluster-policy.ts';
+import type { ClusterPolicyIndex } from './cluster-policy-index.ts';
 import { RULE_SET_CLOSED, RULE_SET_OPEN } from './ids.ts';
-import type { LocalEndpoint, PolicyType } from './model.ts';
+import type { Labels, LocalEndpoint, PolicyType } from './model.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import { NO_NUMBERS } from './port-term.ts';
 import type { EndpointRecord, PodRecord } from './records.ts';
-import { sumRules, type CompiledPolicy, type RuleSetContent } from './rule-content.ts';
+import { OPEN_CONTENT, sumRules, withLines, type CompiledPolicy, type RuleSetContent } from './rule-content.ts';
 import type { RuleSet, RuleSets } from './rule-set.ts';
 import type { EndpointTable } from './tables.ts';
 
 export class Endpoints {
   readonly #book: AddressBook;
   readonly #policies: PolicyIndex;
+  readonly #clusterPolicies: ClusterPolicyIndex;
+  readonly #namespaceLabels: (name: string) => Labels | undefined;
   readonly #ruleSets: RuleSets;
   readonly #unreadable: Map<string, readonly string[]>;
   readonly #byId = new Map<number, EndpointRecord>();
@@ -26,16 +31,20 @@ export class Endpoints {
   readonly #byNamespace = new Map<string, Set<EndpointRecord>>();
   readonly #dirty = new Set<EndpointRecord>();
 
-  constructor(
-    book: AddressBook,
-    policies: PolicyIndex,
-    ruleSets: RuleSets,
-    unreadable: Map<string, readonly string[]>,
-  ) {
-    this.#book = book;
-    this.#policies = policies;
-    this.#ruleSets = ruleSets;
-    this.#unreadable = unreadable;
+  constructor(parts: {
+    readonly book: AddressBook;
+    readonly policies: PolicyIndex;
+    readonly clusterPolicies: ClusterPolicyIndex;
+    readonly namespaceLabels: (name: string) => Labels | undefined;
+    readonly ruleSets: RuleSets;
+    readonly unreadable: Map<string, readonly string[]>;
+  }) {
+    this.#book = parts.book;
+    this.#policies = parts.policies;
+    this.#clusterPolicies = parts.clusterPolicies;
+    this.#namespaceLabels = parts.namespaceLabels;
+    this.#ruleSets = parts.ruleSets;
+    this.#unreadable = parts.unreadable;
   }
 
   values(): IterableIterator<EndpointRecord> {
@@ -59,6 +68,8 @@ export class Endpoints {
       egress: undefined,
       ingressPolicies: [],
       egressPolicies: [],
+      ingressClusterPolicies: [],
+      egressClusterPolicies: [],
     };
     if (old !== undefined) this.#unlist(old);
     record.endpoint = endpoint;
@@ -95,6 +106,20 @@ export class Endpoints {
     }
   }
 
+  clusterPolicyChanged(policy: CompiledClusterPolicy): void {
+    for (const record of this.values()) {
+      if (record.pod === undefined) continue;
+      const { labels, namespace } = record.pod.pod;
+      if (selectsPod(policy, labels, this.#namespaceLabels(namespace)) !== 'no') this.#dirty.add(record);
+    }
+  }
+
+  /** To be called when the labels of the namespace may have changed. */
+  namespaceChanged(namespace: string): void {
+    if (this.#clusterPolicies.size === 0) return;
+    for (const record of this.#byNamespace.get(namespace) ?? []) this.#dirty.add(record);
+  }
+
   /** Gives every endpoint that was touched its rule sets; equal sums are made once. */
   settle(): void {
     const sums = new Map<string, RuleSetContent>();
@@ -103,20 +128,27 @@ export class Endpoints {
       const selecting = pod === undefined ? [] : this.#policies.selecting(pod);
       record.ingressPolicies = selecting.filter(({ types }) => types.has('Ingress'));
       record.egressPolicies = selecting.filter(({ types }) => types.has('Egress'));
-      record.ingress = this.#acquire(record.ingressPolicies, 'Ingress', pod, sums);
-      record.egress = this.#acquire(record.egressPolicies, 'Egress', pod, sums);
+      const { labels, namespace } = pod?.pod ?? { labels: {}, namespace: '' };
+      const cluster =
+        pod === undefined ? [] : this.#clusterPolicies.selecting(labels, this.#namespaceLabels(namespace));
+      record.ingressClusterPolicies = havingASay(cluster, 'Ingress', record.ingressPolicies);
+      record.egressClusterPolicies = havingASay(cluster, 'Egress', record.egressPolicies);
+      record.ingress = this.#acquire(record.ingressPolicies, record.ingressClusterPolicies, 'Ingress', pod, sums);
+      record.egress = this.#acquire(record.egressPolicies, record.egressClusterPolicies, 'Egress', pod, sums);
       if (ingress !== undefined) this.#ruleSets.release(ingress);
       if (egress !== undefined) this.#ruleSets.release(egress);
     }
     this.#dirty.clear();
   }
 
-  /** Policies that isolate any endpoint, each once. */
-  policiesInUse(): ReadonlySet<CompiledPolicy> {
-    const used = new Set<CompiledPolicy>();
-    for (const { ingressPolicies, egressPolicies } of this.values()) {
-      for (const policy of ingressPolicies) used.add(policy);
-      for (const policy of egressPolicies) used.add(policy);
+  /** Policies that have a say at any endpoint, each once. */
+  policiesInUse(): ReadonlySet<CompiledPolicy | CompiledClusterPolicy> {
+    const used = new Set<CompiledPolicy | CompiledClusterPolicy>();
+    for (const record of this.values()) {
+      for (const policy of record.ingressPolicies) used.add(policy);
+      for (const policy of record.egressPolicies) used.add(policy);
+      for (const { policy } of record.ingressClusterPolicies) used.add(policy);
+      for (const { policy } of record.egressClusterPolicies) used.add(policy);
     }
     return used;
   }
@@ -127,27 +159,37 @@ export class Endpoints {
       id: Uint32Array.from(records, ({ id }) => id),
       ingress: Uint32Array.from(records, (record) => ruleSetId(record, record.ingress)),
       egress: Uint32Array.from(records, (record) => ruleSetId(record, record.egress)),
-      ingressPolicies: records.map(({ ingressPolicies }) => ingressPolicies.map(({ key }) => key)),
-      egressPolicies: records.map(({ egressPolicies }) => egressPolicies.map(({ key }) => key)),
+      ingressPolicies: records.map((record) => keysOf(record.ingressPolicies, record.ingressClusterPolicies)),
+      egressPolicies: records.map((record) => keysOf(record.egressPolicies, record.egressClusterPolicies)),
     };
   }
 
   #acquire(
     policies: readonly CompiledPolicy[],
+    clusterPolicies: readonly SelectedClusterPolicy[],
     direction: PolicyType,
     pod: PodRecord | undefined,
     sums: Map<string, RuleSetContent>,
   ): RuleSet | undefined {
-    if (policies.length === 0) return undefined;
+    if (policies.length === 0 && clusterPolicies.length === 0) return undefined;
     const numbers = direction === 'Ingress' ? (pod?.group?.declared ?? NO_NUMBERS) : NO_NUMBERS;
     const declared = [...numbers].map(([name, list]) => `${name}=${list.join('|')}`).join(',');
-    const key = `${direction} ${policies.map(({ serial }) => serial).join(' ')} ${declared}`;
-    let content = sums.get(key);
-    if (content === undefined) {
-      content = sumRules(policies, direction, numbers);
-      sums.set(key, content);
+    const sumKey = `${direction} ${policies.map(({ serial }) => serial).join(' ')} ${declared}`;
+    let sum = sums.get(sumKey);
+    if (sum === undefined) {
+      sum = policies.length === 0 ? OPEN_CONTENT : sumRules(policies, direction, numbers);
+      sums.set(sumKey, sum);
     }
-    return this.#ruleSets.acquire(content);
+    if (clusterPolicies.length === 0) return this.#ruleSets.acquire(sum);
+    const serials = clusterPolicies.map(({ policy, certain }) => `${policy.serial}${certain ? '' : '?'}`);
+    const wholeKey = `${sumKey} below ${serials.join(' ')}`;
+    let whole = sums.get(wholeKey);
+    if (whole === undefined) {
+      whole = withLines(sum, linesOf(clusterPolicies, direction, numbers));
+      sums.set(wholeKey, whole);
+    }
+    if (whole === OPEN_CONTENT) return undefined;
+    return this.#ruleSets.acquire(whole);
   }
 
   #claim(record: EndpointRecord, addresses: readonly string[]): void {
@@ -167,6 +209,24 @@ export class Endpoints {
 
 function ruleSetId(record: EndpointRecord, ruleSet: RuleSet | undefined): number {
   return record.pod === undefined ? RULE_SET_CLOSED : (ruleSet?.id ?? RULE_SET_OPEN);
+}
+
+/** CNP-4, CNP-20, CNP-24. */
+function havingASay(
+  selected: readonly SelectedClusterPolicy[],
+  direction: PolicyType,
+  isolating: readonly CompiledPolicy[],
+): readonly SelectedClusterPolicy[] {
+  return selected.filter(({ policy }) => {
+    return policy.has(direction) && (policy.tier === 'Admin' || isolating.length === 0);
+  });
+}
+
+/** In the order in which they are asked. */
+function keysOf(policies: readonly CompiledPolicy[], clusterPolicies: readonly SelectedClusterPolicy[]): string[] {
+  const inTier = (wanted: CompiledClusterPolicy['tier']): readonly string[] =>
+    clusterPolicies.flatMap(({ policy: { tier, key } }) => (tier === wanted ? key : []));
+  return [...inTier('Admin'), ...policies.map(({ key }) => key), ...inTier('Baseline')];
 }
 
 function podKeyOf(endpoint: LocalEndpoint): string {

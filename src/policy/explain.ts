@@ -131,9 +131,7 @@ function ruleMiss(
     const throughBlock = direction === 'egress' && peer?.ipBlock !== undefined;
     for (const [portIndex, port] of orNone(rule.ports)) {
       const portMisses =
-        port === undefined
-          ? []
-          : portFailures(port, { ...flow, destination: throughBlock ? undefined : destination, throughBlock });
+        port === undefined ? [] : portFailures(port, { ...flow, destination: destination, throughBlock });
       const miss = { rule: refOf(placed), peerIndex, portIndex, failures: [...peerMisses, ...portMisses] };
       if (best === undefined || distanceOf(miss) < distanceOf(best)) best = miss;
     }

@@ -9,7 +9,7 @@ import { type RulePlace, rulesOf, validPolicies } from './lint-subject.ts';
 import type { NetworkPolicyPeer } from './model.ts';
 
 /** Rules of one namespace and direction that are compared with one another. */
-export const RULES_COMPARED_MAX = 2_000;
+const RULES_COMPARED_MAX = 2_000;
 
 export function* checkRedundancy({ dryRun }: LintInput): Generator<LintFinding> {
   const groups = new Map<string, RulePlace[]>();
@@ -17,7 +17,21 @@ export function* checkRedundancy({ dryRun }: LintInput): Generator<LintFinding> 
     const key = `${place.direction} ${place.policy.namespace}`;
     groups.set(key, [...(groups.get(key) ?? []), place]);
   }
-  for (const rules of groups.values()) yield* redundantIn(rules.slice(0, RULES_COMPARED_MAX));
+  for (const rules of groups.values()) {
+    yield* redundantIn(rules.slice(0, RULES_COMPARED_MAX));
+    const beyond = rules[RULES_COMPARED_MAX];
+    if (beyond !== undefined) yield notCompared(beyond, rules.length);
+  }
+}
+
+function notCompared({ key, path, policy }: RulePlace, rules: number): LintFinding {
+  return {
+    id: 'SL002',
+    policy: key,
+    path,
+    message: `from this rule on, the ${rules} rules of namespace ${policy.namespace} are not compared with one another: RULES_COMPARED_MAX is ${RULES_COMPARED_MAX}`,
+    hint: '',
+  };
 }
 
 /** From the last to the first, so that of two equal rules the later is told; what is told covers no other. */

@@ -43,7 +43,7 @@ function* splitPeers(policy: NetworkPolicy): Generator<LintFinding> {
         id: 'SL032',
         policy: key,
         path: `${path}.${peersField(direction)}[${index + 1}]`,
-        message: `is a peer of its own: every pod of the namespaces matches, and so does the podSelector in namespace ${policy.namespace}`,
+        message: `is a peer beside the one before, not a part of it: every pod of those namespaces matches, and so do those pods in namespace ${policy.namespace}`,
         hint: 'to match those pods of those namespaces only, remove the dash so that both selectors are one peer',
       };
     }

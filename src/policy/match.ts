@@ -37,8 +37,9 @@ export interface PortQuestion {
   readonly protocol: string;
   /** Without meaning for protocols that have none. */
   readonly port: number;
-  /** Whose port names count: the destination (NP-45). Undefined where it is no pod, or named by an ipBlock (NP-48). */
+  /** Whose port names count: the destination's (NP-45). Undefined where it is no pod. */
   readonly destination: Pod | undefined;
+  /** The destination is named by an ipBlock, and so has no port names (NP-48). */
   readonly throughBlock: boolean;
 }
 

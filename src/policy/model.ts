@@ -61,6 +61,69 @@ export interface NetworkPolicy {
   readonly invalid?: true;
 }
 
+export type ClusterNetworkPolicyTier = 'Admin' | 'Baseline';
+export type ClusterNetworkPolicyAction = 'Accept' | 'Deny' | 'Pass';
+
+/** Both must hold; empty selects everything (CNP-3). */
+export interface NamespacedPods {
+  readonly namespaceSelector: LabelSelector;
+  readonly podSelector: LabelSelector;
+}
+
+/** Exactly one of the two (CNP-3). */
+export type ClusterNetworkPolicySubject =
+  | { readonly namespaces: LabelSelector; readonly pods?: never }
+  | { readonly pods: NamespacedPods; readonly namespaces?: never };
+
+/**
+ * One of its fields (CNP-6); none: a peer that is not understood (CNP-8). `nodes` and `domainNames` are kept to say that
+ * they are there: they are not enforced, and their rules fail closed like those of a peer that is not understood.
+ */
+export interface ClusterNetworkPolicyPeer {
+  readonly namespaces?: LabelSelector;
+  readonly pods?: NamespacedPods;
+  /** Canonical CIDR text. */
+  readonly networks?: readonly string[];
+  readonly nodes?: LabelSelector;
+  readonly domainNames?: readonly string[];
+}
+
+/** CNP-7. A named port is that of the destination pod, of whatever protocol the pod declares it for (CNP-29). */
+export type ClusterNetworkPolicyProtocol =
+  | {
+      readonly protocol: Protocol;
+      readonly port: number;
+      readonly endPort?: number;
+      readonly destinationNamedPort?: never;
+    }
+  | { readonly destinationNamedPort: string; readonly protocol?: never };
+
+export interface ClusterNetworkPolicyRule {
+  /** Empty when it has none. */
+  readonly name: string;
+  readonly action: ClusterNetworkPolicyAction;
+  /** Never empty. */
+  readonly peers: readonly ClusterNetworkPolicyPeer[];
+  /** Empty: all protocols and ports (CNP-5). */
+  readonly protocols: readonly ClusterNetworkPolicyProtocol[];
+}
+
+export interface ClusterNetworkPolicy {
+  readonly name: string;
+  readonly tier: ClusterNetworkPolicyTier;
+  /** 0-1000, the lowest first (CNP-2). */
+  readonly priority: number;
+  readonly subject: ClusterNetworkPolicySubject;
+  /** In the order of evaluation (CNP-4). */
+  readonly ingress: readonly ClusterNetworkPolicyRule[];
+  readonly egress: readonly ClusterNetworkPolicyRule[];
+  /**
+   * Set when the object failed validation. Its rules are then no longer those it was written with: it denies everything
+   * in the directions it had rules for (both, where that could not be read), at its place.
+   */
+  readonly invalid?: true;
+}
+
 /** A named containerPort, by the candidate set of NP-49. Unnamed ports are not kept. */
 export interface NamedPort {
   readonly name: string;
@@ -113,12 +176,13 @@ export type ClusterChange =
   | { readonly kind: 'Namespace'; readonly op: 'set'; readonly object: Namespace }
   | { readonly kind: 'Pod'; readonly op: 'set'; readonly object: Pod }
   | { readonly kind: 'NetworkPolicy'; readonly op: 'set'; readonly object: NetworkPolicy }
+  | { readonly kind: 'ClusterNetworkPolicy'; readonly op: 'set'; readonly object: ClusterNetworkPolicy }
   | { readonly kind: 'Node'; readonly op: 'set'; readonly object: Node }
   | { readonly kind: 'LocalEndpoint'; readonly op: 'set'; readonly object: LocalEndpoint }
   /** Addresses found on the node's own interfaces, in full. */
   | { readonly kind: 'NodeAddresses'; readonly op: 'set'; readonly object: readonly string[] }
   | {
-      readonly kind: 'Namespace' | 'Pod' | 'NetworkPolicy' | 'Node';
+      readonly kind: 'Namespace' | 'Pod' | 'NetworkPolicy' | 'ClusterNetworkPolicy' | 'Node';
       readonly op: 'delete';
       readonly key: string;
     }

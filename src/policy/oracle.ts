@@ -9,56 +9,38 @@
  *    pod (NP-29). Terminal (NP-120) and hostNetwork pods (NP-83 b, NP-84) are not live;
  * 4. otherwise, inside a node's podCIDR: an unknown pod;
  * 5. otherwise outside: only an ipBlock or a rule for all peers matches it.
- * An unknown pod matches neither selectors nor ipBlocks, only rules for all peers. As the subject it is closed.
+ * An unknown pod matches neither selectors nor ipBlocks, only rules for all peers. As the subject it is closed. What
+ * ClusterNetworkPolicies say is in oracle-cluster.ts.
  *
  * Not its business, because they belong to packets and places, not to policy: traffic between a pod and its own node
  * (NP-80, NP-81), a pod talking to itself (NP-85), neighbour discovery, replies (NP-100), Services.
  */
-import { canonicalAddress, parseAddress } from '../net/address.ts';
-import { containsAddress, parseCidr } from '../net/cidr.ts';
+import { canonicalAddress } from '../net/address.ts';
 import type {
   ClusterChange,
   IpBlock,
-  Labels,
-  LabelSelector,
-  LabelSelectorRequirement,
   LocalEndpoint,
-  Namespace,
-  NetworkPolicy,
   NetworkPolicyPeer,
   NetworkPolicyPort,
   NetworkPolicyRule,
-  Node,
   Pod,
   PolicyType,
-  Protocol,
 } from './model.ts';
+import { type Decision, judgeTiers } from './oracle-cluster.ts';
+import {
+  isInside,
+  type OracleCluster,
+  type OracleFlow,
+  type Party,
+  peerAddress,
+  protocolOf,
+  type Question,
+  selects,
+  type Verdict,
+} from './oracle-question.ts';
 
-export interface OracleCluster {
-  readonly namespaces: ReadonlyMap<string, Namespace>;
-  /** By `namespace/name`. */
-  readonly pods: ReadonlyMap<string, Pod>;
-  /** By `namespace/name`. */
-  readonly policies: ReadonlyMap<string, NetworkPolicy>;
-  readonly nodes: ReadonlyMap<string, Node>;
-  readonly endpoints: ReadonlyMap<number, LocalEndpoint>;
-  /** The node whose endpoints they are; its addresses are own addresses. */
-  readonly nodeName: string;
-  /** Found on the node's interfaces, canonical text. */
-  readonly nodeAddresses: readonly string[];
-}
-
-/** The first packet of a new flow. */
-export interface OracleFlow {
-  readonly source: string;
-  readonly destination: string;
-  /** A number is the IANA one. */
-  readonly protocol: Protocol | 'ICMP' | 'ICMPv6' | number;
-  /** Without meaning for protocols that have no ports. */
-  readonly destinationPort: number;
-}
-
-export type Verdict = 'allow' | 'deny';
+export type { Decision } from './oracle-cluster.ts';
+export type { OracleCluster, OracleFlow, Verdict } from './oracle-question.ts';
 
 /** A rule by its policy, `namespace/name`, and its place in the policy's list. */
 export interface RuleReference {
@@ -74,25 +56,20 @@ export interface FlowEvaluation {
   /** Policies that isolate the source for egress, `namespace/name`, sorted. */
   readonly egressPolicies: readonly string[];
   readonly ingressPolicies: readonly string[];
-  /** Every rule that allows the flow. Empty with `allow`: not isolated. */
+  /** Every NetworkPolicy rule that allows the flow, whoever has the last word. */
   readonly egressRules: readonly RuleReference[];
   readonly ingressRules: readonly RuleReference[];
+  /** What decided at that end, where a ClusterNetworkPolicy has a say; otherwise undefined. */
+  readonly egressDecision?: Decision;
+  readonly ingressDecision?: Decision;
 }
-
-type Party =
-  { readonly kind: 'pod'; readonly pod: Pod } | { readonly kind: 'unknown pod' } | { readonly kind: 'outside' };
 
 interface Judgement {
   readonly verdict: Verdict | undefined;
   readonly policies: readonly string[];
   readonly rules: readonly RuleReference[];
+  readonly decision?: Decision;
 }
-
-const IANA: ReadonlyMap<number, Protocol> = new Map([
-  [6, 'TCP'],
-  [17, 'UDP'],
-  [132, 'SCTP'],
-]);
 
 export function emptyCluster(nodeName: string): OracleCluster {
   const none = new Map<never, never>();
@@ -100,6 +77,7 @@ export function emptyCluster(nodeName: string): OracleCluster {
     namespaces: none,
     pods: none,
     policies: none,
+    clusterPolicies: none,
     nodes: none,
     endpoints: none,
     nodeName,
@@ -118,6 +96,8 @@ export function changeCluster(cluster: OracleCluster, change: ClusterChange): Or
       return { ...cluster, pods: changeMap(cluster.pods, change, keyOf) };
     case 'NetworkPolicy':
       return { ...cluster, policies: changeMap(cluster.policies, change, keyOf) };
+    case 'ClusterNetworkPolicy':
+      return { ...cluster, clusterPolicies: changeMap(cluster.clusterPolicies, change, (object) => object.name) };
     case 'NodeAddresses':
       return { ...cluster, nodeAddresses: change.object };
     case 'LocalEndpoint': {
@@ -157,6 +137,8 @@ export function evaluateFlow(cluster: OracleCluster, flow: OracleFlow): FlowEval
     ingressPolicies: ingress.policies,
     egressRules: egress.rules,
     ingressRules: ingress.rules,
+    ...(egress.decision !== undefined && { egressDecision: egress.decision }),
+    ...(ingress.decision !== undefined && { ingressDecision: ingress.decision }),
   };
 }
 
@@ -207,30 +189,27 @@ function judge(cluster: OracleCluster, flow: OracleFlow, type: PolicyType, subje
       policy.policyTypes.includes(type) &&
       selects(policy.podSelector, subject.pod.labels),
   );
-  if (isolating.length === 0) return { verdict: 'allow', policies: [], rules: [] };
-
   const rules: RuleReference[] = [];
+  const asked = { cluster, flow, type, subject: subject.pod, peer };
   for (const policy of isolating) {
     if (policy.invalid) continue;
     for (const [index, rule] of (type === 'Egress' ? policy.egress : policy.ingress).entries()) {
-      const question = { cluster, flow, type, subject: subject.pod, peer, policyNamespace: policy.namespace };
-      if (ruleAllows(rule, question)) rules.push({ policy: keyOf(policy), index });
+      if (ruleAllows(rule, { ...asked, policyNamespace: policy.namespace }))
+        rules.push({ policy: keyOf(policy), index });
     }
   }
-  return { verdict: rules.length > 0 ? 'allow' : 'deny', policies: isolating.map(keyOf).sort(), rules };
+  const policies = isolating.map(keyOf).sort();
+  const isolated = isolating.length === 0 ? undefined : rules.length > 0 ? 'allow' : 'deny';
+  if (cluster.clusterPolicies.size === 0) return { verdict: isolated ?? 'allow', policies, rules };
+  return { ...judgeTiers(asked, isolated), policies, rules };
 }
 
-interface Question {
-  readonly cluster: OracleCluster;
-  readonly flow: OracleFlow;
-  readonly type: PolicyType;
-  readonly subject: Pod;
-  readonly peer: Party;
+interface PolicyQuestion extends Question {
   readonly policyNamespace: string;
 }
 
 /** NP-9, NP-10: one of the peers and one of the ports; no peers are all peers, no ports all ports of all protocols. */
-function ruleAllows(rule: NetworkPolicyRule, question: Question): boolean {
+function ruleAllows(rule: NetworkPolicyRule, question: PolicyQuestion): boolean {
   const somePort = (peer: NetworkPolicyPeer | undefined): boolean =>
     rule.ports.length === 0 || rule.ports.some((port) => portMatches(port, peer, question));
   if (rule.peers.length === 0) return somePort(undefined);
@@ -238,7 +217,7 @@ function ruleAllows(rule: NetworkPolicyRule, question: Question): boolean {
 }
 
 /** NP-20, NP-21, NP-27, NP-28. */
-function peerMatches(peer: NetworkPolicyPeer, question: Question): boolean {
+function peerMatches(peer: NetworkPolicyPeer, question: PolicyQuestion): boolean {
   const { podSelector, namespaceSelector, ipBlock } = peer;
   const party = question.peer;
   if (ipBlock !== undefined) return party.kind !== 'unknown pod' && blockMatches(ipBlock, peerAddress(question));
@@ -250,20 +229,15 @@ function peerMatches(peer: NetworkPolicyPeer, question: Question): boolean {
   return namespace !== undefined && selects(namespaceSelector, namespace.labels);
 }
 
-function peerAddress({ type, flow }: Question): string {
-  return type === 'Egress' ? flow.destination : flow.source;
-}
-
 /** NP-60 to NP-62. */
 function blockMatches(block: IpBlock, address: string): boolean {
   return isInside(block.cidr, address) && !block.except.some((except) => isInside(except, address));
 }
 
 /** NP-40, NP-41, NP-43, NP-45 to NP-48, NP-51. */
-function portMatches(rule: NetworkPolicyPort, peer: NetworkPolicyPeer | undefined, question: Question): boolean {
+function portMatches(rule: NetworkPolicyPort, peer: NetworkPolicyPeer | undefined, question: PolicyQuestion): boolean {
   const { flow } = question;
-  const protocol = typeof flow.protocol === 'number' ? IANA.get(flow.protocol) : flow.protocol;
-  if (protocol !== rule.protocol) return false;
+  if (protocolOf(flow) !== rule.protocol) return false;
   if (rule.port === undefined) return true;
   if (typeof rule.port === 'number') {
     return flow.destinationPort >= rule.port && flow.destinationPort <= (rule.endPort ?? rule.port);
@@ -276,40 +250,10 @@ function portMatches(rule: NetworkPolicyPort, peer: NetworkPolicyPeer | undefine
 }
 
 /** The pod whose port names count: the flow's destination (NP-45); none where an ipBlock names it (NP-48). */
-function namedPortOwner(peer: NetworkPolicyPeer | undefined, question: Question): Pod | undefined {
+function namedPortOwner(peer: NetworkPolicyPeer | undefined, question: PolicyQuestion): Pod | undefined {
   if (question.type === 'Ingress') return question.subject;
   if (peer?.ipBlock !== undefined || question.peer.kind !== 'pod') return undefined;
   return question.peer.pod;
-}
-
-/** NP-22 to NP-24: everything stated must hold. */
-function selects(selector: LabelSelector, labels: Labels): boolean {
-  for (const [key, value] of Object.entries(selector.matchLabels)) {
-    if (!Object.hasOwn(labels, key) || labels[key] !== value) return false;
-  }
-  return selector.matchExpressions.every((requirement) => requirementHolds(requirement, labels));
-}
-
-/** NotIn holds for an absent key (NP-23). A requirement the API would reject holds for nobody (NP-24). */
-function requirementHolds({ key, operator, values }: LabelSelectorRequirement, labels: Labels): boolean {
-  const present = Object.hasOwn(labels, key);
-  const listed = present && values.includes(labels[key] ?? '');
-  switch (operator) {
-    case 'In':
-      return listed;
-    case 'NotIn':
-      return values.length > 0 && !listed;
-    case 'Exists':
-      return present && values.length === 0;
-    case 'DoesNotExist':
-      return !present && values.length === 0;
-  }
-}
-
-function isInside(cidr: string, address: string): boolean {
-  const prefix = parseCidr(cidr);
-  const parsed = parseAddress(address);
-  return prefix !== undefined && parsed !== undefined && containsAddress(prefix, parsed);
 }
 
 function hasAddress(addresses: readonly string[], address: string): boolean {

@@ -5,7 +5,7 @@
 import type { PeerClass } from './class-table.ts';
 import type { Peer, Scope } from './peer.ts';
 import type { RuleSet } from './rule-set.ts';
-import type { RuleSetContent } from './rule-content.ts';
+import { entriesOf, type RuleSetContent } from './rule-content.ts';
 import type { Selector } from './selector.ts';
 import { SelectorIndex, type Selecting } from './selector-index.ts';
 
@@ -47,6 +47,8 @@ export class PeerTerms {
   readonly #touchedNames = new Set<string>();
   /** Scopes by namespace selector. */
   readonly scopes: SelectorIndex<TermScope> = new SelectorIndex();
+  /** Those that reach into namespaces of which nothing is known. */
+  readonly unknownScopes: Set<TermScope> = new Set();
   /** Named ports used with every peer, and by how many rule sets. */
   readonly everyoneNames: Map<string, number> = new Map();
   #nextId = 1;
@@ -68,10 +70,10 @@ export class PeerTerms {
     return term.peer.kind === 'pods' ? this.#scopes.get(term.peer.scope.text) : undefined;
   }
 
-  /** The rule set is in use from now on. Returns its terms, in the order of the content's entries. */
+  /** The rule set is in use from now on. Returns its terms, in the order of `entriesOf`. */
   use(ruleSet: RuleSet, content: RuleSetContent): PeerTerm[] {
     this.#count(this.everyoneNames, content.everyone.names, 1);
-    return content.entries.map(({ peer, ports }) => {
+    return entriesOf(content).map(({ peer, ports }) => {
       const term = this.#byText.get(peer.text) ?? this.#create(peer);
       term.ruleSets.add(ruleSet);
       this.#count(term.names, ports.names, 1);
@@ -82,7 +84,7 @@ export class PeerTerms {
   /** The rule set is not in use any more. */
   disuse(ruleSet: RuleSet, content: RuleSetContent): void {
     this.#count(this.everyoneNames, content.everyone.names, -1);
-    for (const { peer, ports } of content.entries) {
+    for (const { peer, ports } of entriesOf(content)) {
       const term = this.#byText.get(peer.text);
       if (term === undefined) continue;
       term.ruleSets.delete(ruleSet);
@@ -112,6 +114,7 @@ export class PeerTerms {
       if (scope === undefined || scope.terms.size > 0) continue;
       this.#scopes.delete(scope.scope.text);
       if (scope.scope.kind === 'selector') this.scopes.delete(scope);
+      this.unknownScopes.delete(scope);
       goneScopes.add(scope);
     }
     const names = new Set(this.#touchedNames);
@@ -139,6 +142,7 @@ export class PeerTerms {
       group = { scope, selector, terms: new SelectorIndex() };
       this.#scopes.set(scope.text, group);
       if (scope.kind === 'selector') this.scopes.add(group);
+      if (includesUnknown(group)) this.unknownScopes.add(group);
       addedScopes.push(group);
     }
     group.terms.add(term);
@@ -160,4 +164,8 @@ export class PeerTerms {
 
 export function isPodTerm(term: PeerTerm): term is PodTerm {
   return term.peer.kind === 'pods';
+}
+
+export function includesUnknown({ scope }: TermScope): boolean {
+  return scope.kind === 'selector' && scope.unknownToo;
 }

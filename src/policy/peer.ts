@@ -3,13 +3,19 @@
  * canonical: peers with equal texts match the same addresses in every cluster.
  */
 import { containsCidr, formatCidr, overlaps, parseCidr, type Cidr } from '../net/cidr.ts';
-import type { IpBlock, NetworkPolicyPeer } from './model.ts';
+import type { IpBlock, NamespacedPods, NetworkPolicyPeer } from './model.ts';
 import { compileSelector, type Selector } from './selector.ts';
 
 /** Pods of one namespace (NP-21), or of every namespace that the selector selects. */
 export type Scope =
   | { readonly kind: 'namespace'; readonly text: string; readonly namespace: string }
-  | { readonly kind: 'selector'; readonly text: string; readonly selector: Selector };
+  | {
+      readonly kind: 'selector';
+      readonly text: string;
+      readonly selector: Selector;
+      /** Also namespaces of which nothing is known: what might match. Otherwise they are left out (NP-28). */
+      readonly unknownToo: boolean;
+    };
 
 export interface PodPeer {
   readonly kind: 'pods';
@@ -24,6 +30,8 @@ export interface BlockPeer {
   readonly cidr: Cidr;
   /** Inside `cidr`, none inside another, sorted by text. */
   readonly excepts: readonly Cidr[];
+  /** Of a ClusterNetworkPolicy: it says something of unknown pods in it too (CNP-27). */
+  readonly network: boolean;
 }
 
 export type Peer = PodPeer | BlockPeer;
@@ -45,7 +53,29 @@ export function compilePeer(peer: NetworkPolicyPeer, namespace: string, unreadab
 function compileScope(peer: NetworkPolicyPeer, namespace: string): Scope {
   if (peer.namespaceSelector === undefined) return { kind: 'namespace', text: `namespace ${namespace}`, namespace };
   const selector = compileSelector(peer.namespaceSelector);
-  return { kind: 'selector', text: `namespaces ${selector.text}`, selector };
+  return { kind: 'selector', text: `namespaces ${selector.text}`, selector, unknownToo: false };
+}
+
+/**
+ * Peer of a ClusterNetworkPolicy. `unknownToo`: pods that the pod selector selects in namespaces of which nothing is
+ * known belong to it too.
+ */
+export function compilePods({ namespaceSelector, podSelector }: NamespacedPods, unknownToo: boolean): PodPeer {
+  const inner = compileSelector(namespaceSelector);
+  const scope: Scope = {
+    kind: 'selector',
+    text: `namespaces ${inner.text}${unknownToo ? ' or unknown' : ''}`,
+    selector: inner,
+    unknownToo,
+  };
+  const selector = compileSelector(podSelector);
+  return { kind: 'pods', text: `pods ${selector.text} in ${scope.text}`, scope, selector };
+}
+
+/** Undefined when the text cannot be read. */
+export function compileNetwork(text: string): BlockPeer | undefined {
+  const cidr = parseCidr(text);
+  return cidr && { kind: 'block', text: `network ${formatCidr(cidr)}`, cidr, excepts: [], network: true };
 }
 
 /** An except of the other family excepts nothing (NP-62); one that cannot be read makes the whole block match nothing. */
@@ -76,5 +106,6 @@ function compileBlock(block: IpBlock, unreadable: string[]): BlockPeer | undefin
     text: `block ${formatCidr(cidr)}${suffix}`,
     cidr,
     excepts: outermost.map(([, except]) => except),
+    network: false,
   };
 }

@@ -54,6 +54,11 @@ export class PodGroups {
     this.#spaces.setLabels(name, labels);
   }
 
+  /** Undefined: the Namespace object is not known. */
+  namespaceLabels(name: string): Labels | undefined {
+    return this.#spaces.labelsOf(name);
+  }
+
   join(record: PodRecord, pod: Pod): PodGroup {
     const space = this.#spaces.of(pod.namespace);
     const declared = declaredNumbers(pod.namedPorts);

@@ -1,14 +1,27 @@
 /**
- * Which port classes a set of port terms allows, as the bits of verdict rows. Rows refer to masks, so a new port class
+ * Which port classes a set of port terms allows, or a list of tiers over such sets, as the bits of verdict rows. Rows refer to masks, so a new port class
  * changes masks, which are few, and no row. Bits of retired port classes are kept: a row that survives can be written
  * while the port table of before is still in force.
  */
 import { PORT_CLASSES_PER_BLOCK, ROW_BYTES } from './ids.ts';
+import type { ClusterNetworkPolicyTier } from './model.ts';
 import type { PortClass } from './port-classes.ts';
+import { tierBits, type LayerBits } from './tier-bits.ts';
+import type { LineAction } from './tier-line.ts';
 
-export interface PortMask {
+/** A line that matches a class. */
+export interface MaskLayer {
+  readonly tier: ClusterNetworkPolicyTier;
+  readonly action: LineAction;
   /** Sorted; undefined: every port of every protocol. */
   readonly terms: readonly number[] | undefined;
+}
+
+export interface PortMask {
+  /** Sorted; undefined: every port of every protocol. With layers: what is allowed behind the last tier. */
+  readonly terms: readonly number[] | undefined;
+  /** In the order of evaluation. */
+  readonly layers: readonly MaskLayer[];
   /** By block; undefined: no bit is set. */
   blocks: readonly (Uint8Array | undefined)[];
 }
@@ -24,8 +37,8 @@ export class PortMasks {
   #blockCount = 1;
   #sweepAt = SLACK;
 
-  readonly none: PortMask = { terms: [], blocks: [] };
-  readonly all: PortMask = { terms: undefined, blocks: [EVERY_BIT] };
+  readonly none: PortMask = { terms: [], layers: [], blocks: [] };
+  readonly all: PortMask = { terms: undefined, layers: [], blocks: [EVERY_BIT] };
 
   get blockCount(): number {
     return this.#blockCount;
@@ -37,7 +50,20 @@ export class PortMasks {
     const key = terms.join(' ');
     let mask = this.#masks.get(key);
     if (mask === undefined) {
-      mask = { terms, blocks: this.#bits(terms) };
+      mask = { terms, layers: [], blocks: this.#bits(terms) };
+      this.#masks.set(key, mask);
+    }
+    return mask;
+  }
+
+  /** What the layers decide, and `behind` where they leave it open. */
+  tiered(layers: readonly MaskLayer[], behind: PortMask): PortMask {
+    if (layers.length === 0) return behind;
+    const lines = layers.map(({ tier, action, terms }) => `${tier} ${action} ${textOf(terms)}`);
+    const key = [...lines, textOf(behind.terms)].join('\n');
+    let mask = this.#masks.get(key);
+    if (mask === undefined) {
+      mask = { terms: behind.terms, layers, blocks: this.#tieredBits(layers, behind.terms) };
       this.#masks.set(key, mask);
     }
     return mask;
@@ -58,7 +84,9 @@ export class PortMasks {
     this.#classesOf = classesOf;
     this.#blockCount = Math.floor(largest / PORT_CLASSES_PER_BLOCK) + 1;
     this.all.blocks = Array.from({ length: this.#blockCount }, () => EVERY_BIT);
-    for (const mask of this.#masks.values()) mask.blocks = this.#bits(mask.terms ?? []);
+    for (const mask of this.#masks.values()) {
+      mask.blocks = mask.layers.length === 0 ? this.#bits(mask.terms ?? []) : this.#tieredBits(mask.layers, mask.terms);
+    }
   }
 
   /** Forgets masks that are not in use, once there are twice as many as there were in use. */
@@ -67,6 +95,20 @@ export class PortMasks {
     const used = inUse();
     for (const [key, mask] of this.#masks) if (!used.has(mask)) this.#masks.delete(key);
     this.#sweepAt = this.#masks.size * 2 + SLACK;
+  }
+
+  #tieredBits(layers: readonly MaskLayer[], behind: readonly number[] | undefined): readonly Uint8Array[] {
+    const blocksOf = (terms: readonly number[] | undefined): readonly (Uint8Array | undefined)[] =>
+      terms === undefined ? this.all.blocks : this.#bits(terms);
+    const layered = layers.map(({ tier, action, terms }) => ({ tier, action, blocks: blocksOf(terms) }));
+    const behindBlocks = blocksOf(behind);
+    return Array.from({ length: this.#blockCount }, (_, block) => {
+      const of = (wanted: ClusterNetworkPolicyTier): readonly LayerBits[] =>
+        layered.flatMap(({ tier, action, blocks }) =>
+          tier === wanted ? { action, bits: blocks[block] ?? NO_BIT } : [],
+        );
+      return tierBits(of('Admin'), tierBits(of('Baseline'), behindBlocks[block] ?? NO_BIT));
+    });
   }
 
   #bits(terms: readonly number[]): readonly (Uint8Array | undefined)[] {
@@ -81,6 +123,10 @@ export class PortMasks {
     }
     return blocks;
   }
+}
+
+function textOf(terms: readonly number[] | undefined): string {
+  return terms === undefined ? '*' : terms.join(' ');
 }
 
 /** Whether two masks differ in that block, and the first one's bits there. */

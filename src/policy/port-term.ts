@@ -61,10 +61,15 @@ export function namedPortKey(protocol: Protocol, name: string): string {
   return `${protocol}/${name}`;
 }
 
+/** port_protocol of the protocol that the key names. */
+export function protocolOfPortKey(key: string): number {
+  const protocol = PROTOCOLS.find((name) => key.startsWith(`${name}/`)) ?? 'TCP';
+  return PROTOCOL_NUMBERS[protocol];
+}
+
 /** The term of one number of a named port. */
 export function namedPortTerm(key: string, number: number): number {
-  const protocol = PROTOCOLS.find((name) => key.startsWith(`${name}/`)) ?? 'TCP';
-  return packPortTerm({ protocol: PROTOCOL_NUMBERS[protocol], first: number, last: number });
+  return packPortTerm({ protocol: protocolOfPortKey(key), first: number, last: number });
 }
 
 /** An empty list means every port of every protocol (NP-9). */

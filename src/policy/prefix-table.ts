@@ -1,6 +1,7 @@
 /**
  * The prefix table, and the block terms behind it. Addresses of pods have entries of their own; a prefix answers for all
- * others. Inside a podCIDR nothing but the class unknown pod is known, whatever blocks lie over or in it.
+ * others. Inside a podCIDR nothing but the class unknown pod is known, whatever ipBlocks lie over or in it; networks of
+ * ClusterNetworkPolicies, which deny what might be in them, make more such classes.
  */
 import type { Cidr } from '../net/cidr.ts';
 import type { ClassTable, PeerClass } from './class-table.ts';
@@ -55,8 +56,11 @@ export class Prefixes {
     const entries: PrefixEntry[] = [];
     for (const node of nodes) {
       let classId = PEER_CLASS_WORLD;
-      if (node.unknownPod) classId = PEER_CLASS_UNKNOWN_POD;
-      else if (node.blocks !== this.#sets.empty) {
+      if (node.unknownPod) {
+        const peerClass = this.#classes.ofUnknown(node.blocks);
+        if (peerClass !== undefined) held.push(peerClass);
+        classId = peerClass?.id ?? PEER_CLASS_UNKNOWN_POD;
+      } else if (node.blocks !== this.#sets.empty) {
         const peerClass = this.#classes.ofPrefix(node.blocks);
         held.push(peerClass);
         classId = peerClass.id;

@@ -1,4 +1,5 @@
 /** What the compiler keeps of a pod and of a local endpoint while it knows them. */
+import type { SelectedClusterPolicy } from './cluster-policy.ts';
 import type { LocalEndpoint, Pod } from './model.ts';
 import type { PodGroup } from './pod-groups.ts';
 import type { CompiledPolicy } from './rule-content.ts';
@@ -27,4 +28,7 @@ export interface EndpointRecord {
   egress: RuleSet | undefined;
   ingressPolicies: readonly CompiledPolicy[];
   egressPolicies: readonly CompiledPolicy[];
+  /** Those that have a say, in the order of evaluation: Baseline only where no NetworkPolicy isolates (CNP-24). */
+  ingressClusterPolicies: readonly SelectedClusterPolicy[];
+  egressClusterPolicies: readonly SelectedClusterPolicy[];
 }

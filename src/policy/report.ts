@@ -3,6 +3,8 @@ import { formatAddressKey } from './address-key.ts';
 import type { AddressRecord } from './address-book.ts';
 import { POLICIES_NAMED, PROBLEMS_REPORTED, type CompileProblem } from './compile-problem.ts';
 import { LIMIT_ADDRESSES, LIMIT_PREFIXES, LIMIT_ROWS } from './ids.ts';
+import type { CompiledClusterPolicy } from './cluster-policy.ts';
+import type { PriorityTie } from './cluster-policy-index.ts';
 import type { PolicyType } from './model.ts';
 import type { EndpointRecord } from './records.ts';
 import type { CompiledPolicy, CompiledRule } from './rule-content.ts';
@@ -12,7 +14,8 @@ export interface Findings {
   readonly tables: VerdictTables;
   readonly endpoints: Iterable<EndpointRecord>;
   readonly contested: Iterable<AddressRecord>;
-  readonly policies: ReadonlySet<CompiledPolicy>;
+  readonly policies: ReadonlySet<CompiledPolicy | CompiledClusterPolicy>;
+  readonly ties: Iterable<PriorityTie>;
   /** Texts by the object they are in. */
   readonly unreadable: ReadonlyMap<string, readonly string[]>;
   readonly portClasses: { readonly taken: number; readonly missing: number; readonly limit: number };
@@ -23,6 +26,7 @@ export function findProblems(findings: Findings): CompileProblem[] {
     ...limits(findings),
     ...unknownPods(findings.endpoints),
     ...contestedAddresses(findings.contested).take(PROBLEMS_REPORTED),
+    ...priorityTies(findings.ties).take(PROBLEMS_REPORTED),
     ...unreadableTexts(findings).take(PROBLEMS_REPORTED),
   ];
 }
@@ -42,6 +46,7 @@ function* limits({ tables, policies, portClasses }: Findings): Generator<Compile
   if (addresses > LIMIT_ADDRESSES) yield limit('LIMIT_ADDRESSES', 'addresses', addresses, LIMIT_ADDRESSES, []);
 }
 
+type CountedRule = Pick<CompiledRule, 'peers' | 'ports'>;
 type Limit = Extract<CompileProblem, { kind: 'limit' }>;
 
 function limit(
@@ -56,25 +61,27 @@ function limit(
   return { kind: 'limit', limit: name, needed, available, policies, message };
 }
 
-function mostOf(policies: ReadonlySet<CompiledPolicy>, count: (rule: CompiledRule) => number): string[] {
+function mostOf(policies: Findings['policies'], count: (rule: CountedRule) => number): string[] {
   const directions: readonly PolicyType[] = ['Ingress', 'Egress'];
   const counted = Array.from(policies, (policy) => ({
     key: policy.key,
-    count: directions.flatMap((direction) => policy.rules(direction)).reduce((sum, rule) => sum + count(rule), 0),
+    count: directions
+      .flatMap((direction): readonly CountedRule[] => policy.rules(direction))
+      .reduce((sum, rule) => sum + count(rule), 0),
   }));
   counted.sort((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1));
   return counted.slice(0, POLICIES_NAMED).map(({ key }) => key);
 }
 
-function countPorts({ ports }: CompiledRule): number {
+function countPorts({ ports }: CountedRule): number {
   return ports.terms.length + ports.names.length;
 }
 
-function countPeers({ peers }: CompiledRule): number {
+function countPeers({ peers }: CountedRule): number {
   return peers.length;
 }
 
-function countPrefixes({ peers }: CompiledRule): number {
+function countPrefixes({ peers }: CountedRule): number {
   return peers.reduce((sum, peer) => sum + (peer.kind === 'block' ? 1 + peer.excepts.length : 0), 0);
 }
 
@@ -97,6 +104,13 @@ function* contestedAddresses(records: Iterable<AddressRecord>): Generator<Compil
     const address = formatAddressKey(record.key);
     const message = `${address} is claimed by ${claimants.join(', ')}`;
     yield { kind: 'contested-address', address, claimants, message };
+  }
+}
+
+function* priorityTies(ties: Iterable<PriorityTie>): Generator<CompileProblem> {
+  for (const { tier, priority, policies } of ties) {
+    const message = `tier ${tier}, priority ${priority} is that of ${policies.join(', ')}: the order of their names decides`;
+    yield { kind: 'priority-tie', policies, message };
   }
 }
 

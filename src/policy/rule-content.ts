@@ -6,6 +6,7 @@ import type { NetworkPolicy, NetworkPolicyRule, PolicyType } from './model.ts';
 import { compilePeer, type Peer } from './peer.ts';
 import { ALL_PORTS, namedPortTerm, portSpec, sortedSpec, type NamedNumbers, type PortSpec } from './port-term.ts';
 import { compileSelector, type Selector } from './selector.ts';
+import { lineText, type TierLine } from './tier-line.ts';
 
 export interface CompiledRule {
   /** No peers were named: every address, known or not (NP-9). */
@@ -39,6 +40,23 @@ export interface RuleSetContent {
   readonly key: string;
   readonly everyone: PortSpec;
   readonly entries: readonly ContentEntry[];
+  /** Of ClusterNetworkPolicies, evaluated before and instead of the rest; empty without any. */
+  readonly lines: readonly TierLine[];
+}
+
+/** What is left where no NetworkPolicy isolates. */
+export const OPEN_CONTENT: RuleSetContent = { key: 'everyone: *', everyone: ALL_PORTS, entries: [], lines: [] };
+
+/** The content with lines that are evaluated first. Baseline lines must be left out where a NetworkPolicy isolates. */
+export function withLines(content: RuleSetContent, lines: readonly TierLine[]): RuleSetContent {
+  if (lines.length === 0) return content;
+  return { ...content, key: [...lines.map(lineText), 'otherwise', content.key].join('\n'), lines };
+}
+
+/** Every use of a peer, those of lines last. */
+export function entriesOf({ entries, lines }: RuleSetContent): readonly ContentEntry[] {
+  if (lines.length === 0) return entries;
+  return [...entries, ...lines.flatMap(({ peer, ports }) => (peer === undefined ? [] : { peer, ports }))];
 }
 
 export function policyKey(policy: { readonly namespace: string; readonly name: string }): string {
@@ -142,11 +160,11 @@ function contentOf(
   entries.sort((a, b) => (a.peer.text < b.peer.text ? -1 : 1));
   const lines = entries.map(({ peer, ports }) => `${peer.text}: ${portsKey(ports)}`);
   if (!isEmpty(everyone)) lines.unshift(`everyone: ${portsKey(everyone)}`);
-  return { key: lines.join('\n'), everyone, entries };
+  return { key: lines.join('\n'), everyone, entries, lines: [] };
 }
 
 /** A name that the pod does not declare resolves to nothing, never to every port (NP-46). */
-function resolveNames(ports: PortSpec, numbers: NamedNumbers): PortSpec {
+export function resolveNames(ports: PortSpec, numbers: NamedNumbers): PortSpec {
   if (ports.names.length === 0) return ports;
   const terms = new Set(ports.terms);
   for (const name of ports.names) for (const number of numbers.get(name) ?? []) terms.add(namedPortTerm(name, number));

@@ -2,9 +2,10 @@
  * Rule sets in use and their rows. Rows are kept from one compile to the next: a new class adds a row to the rule sets
  * that have one of its terms, a new rule set walks the classes of its terms, and nothing else is looked at.
  */
-import { termsOf, type ClassTable, type PeerClass } from './class-table.ts';
+import { termsOf, type ClassTable, type PeerClass, type RowClass } from './class-table.ts';
 import { ContentTable, type ContentRecord, type Settled } from './content-table.ts';
 import { RULE_SET_FIRST } from './ids.ts';
+import { LineIndex } from './line-index.ts';
 import type { PeerTerm, PeerTerms } from './peer-terms.ts';
 import type { PortClasses } from './port-classes.ts';
 import type { PortMask, PortMasks } from './port-masks.ts';
@@ -12,6 +13,7 @@ import { namedPortTerm, type NamedNumbers, type PortSpec } from './port-term.ts'
 import { buildChunk, joinChunks, type RowChunk } from './row-table.ts';
 import type { RuleSetContent } from './rule-content.ts';
 import type { RowTable } from './tables.ts';
+import { widened } from './tier-line.ts';
 
 /** Ids of rule sets are 32 bits wide. */
 const RULE_SET_END = 2 ** 32;
@@ -27,6 +29,8 @@ export interface RuleSet extends ContentRecord {
   readonly content: RuleSetContent;
   /** Empty while it is not in use. */
   uses: ReadonlyMap<PeerTerm, TermUse>;
+  /** Undefined without lines, and while it is not in use. */
+  lines: LineIndex | undefined;
   /** Of PEER_CLASS_DEFAULT. */
   everyone: PortMask;
   /** By class id, those that differ from `everyone`. */
@@ -43,6 +47,8 @@ export class RuleSets {
   readonly #table: ContentTable<RuleSet>;
   readonly #live = new Set<RuleSet>();
   readonly #namingEveryone = new Set<RuleSet>();
+  /** Those with lines. */
+  readonly #tiered = new Set<RuleSet>();
 
   constructor(
     parts: {
@@ -83,6 +89,7 @@ export class RuleSets {
       ...base,
       content,
       uses: new Map(),
+      lines: undefined,
       everyone,
       rows: new Map(),
       chunk: undefined,
@@ -101,9 +108,11 @@ export class RuleSets {
     for (const ruleSet of gone) {
       this.#live.delete(ruleSet);
       this.#namingEveryone.delete(ruleSet);
+      this.#tiered.delete(ruleSet);
       this.#terms.disuse(ruleSet, ruleSet.content);
       for (const term of portTermsOf(ruleSet.content)) this.#ports.disuse(term);
       ruleSet.uses = new Map();
+      ruleSet.lines = undefined;
       ruleSet.rows.clear();
       ruleSet.chunk = undefined;
     }
@@ -113,7 +122,11 @@ export class RuleSets {
       if (content.everyone.names.length > 0) this.#namingEveryone.add(ruleSet);
       const terms = this.#terms.use(ruleSet, content);
       for (const term of portTermsOf(content)) this.#ports.use(term);
-      ruleSet.everyone = this.#maskOf(content.everyone, []);
+      if (content.lines.length > 0) {
+        ruleSet.lines = new LineIndex(content.lines, terms.slice(content.entries.length));
+        this.#tiered.add(ruleSet);
+      }
+      ruleSet.everyone = this.#tieredMask(ruleSet, undefined, this.#maskOf(content.everyone, []));
       ruleSet.uses = new Map(
         content.entries.map(({ ports }, i) => [terms[i]!, { ports, mask: this.#sharedMask(content, ports) }]),
       );
@@ -127,7 +140,10 @@ export class RuleSets {
     for (const peerClass of classes.born)
       for (const ruleSet of this.#concerned(peerClass)) this.#setRow(ruleSet, peerClass);
     for (const ruleSet of born) {
-      for (const term of ruleSet.uses.keys()) for (const peerClass of term.classes) this.#setRow(ruleSet, peerClass);
+      for (const term of termsIn(ruleSet)) for (const peerClass of term.classes) this.#setRow(ruleSet, peerClass);
+      if (ruleSet.lines !== undefined) {
+        for (const peerClass of this.#classes.unknownClasses()) this.#setRow(ruleSet, peerClass);
+      }
       for (const name of ruleSet.content.everyone.names) {
         for (const peerClass of this.#classes.declaring(name)) this.#setRow(ruleSet, peerClass);
       }
@@ -152,16 +168,17 @@ export class RuleSets {
   #concerned(peerClass: PeerClass): ReadonlySet<RuleSet> {
     const concerned = new Set<RuleSet>();
     for (const term of termsOf(peerClass)) for (const ruleSet of term.ruleSets) concerned.add(ruleSet);
+    if (peerClass.unknown) for (const ruleSet of this.#tiered) concerned.add(ruleSet);
     if (peerClass.numbers.size > 0) for (const ruleSet of this.#namingEveryone) concerned.add(ruleSet);
     return concerned;
   }
 
-  #dropRow(ruleSet: RuleSet, peerClass: PeerClass): void {
+  #dropRow(ruleSet: RuleSet, peerClass: RowClass): void {
     if (ruleSet.rows.delete(peerClass.id)) ruleSet.chunk = undefined;
   }
 
-  #setRow(ruleSet: RuleSet, peerClass: PeerClass): void {
-    const mask = this.#rowMask(ruleSet, peerClass);
+  #setRow(ruleSet: RuleSet, peerClass: RowClass): void {
+    const mask = this.#tieredMask(ruleSet, peerClass, this.#rowMask(ruleSet, peerClass));
     if (mask === ruleSet.everyone) {
       this.#dropRow(ruleSet, peerClass);
       return;
@@ -170,7 +187,8 @@ export class RuleSets {
     ruleSet.chunk = undefined;
   }
 
-  #rowMask(ruleSet: RuleSet, peerClass: PeerClass): PortMask {
+  /** What the NetworkPolicies allow the class. */
+  #rowMask(ruleSet: RuleSet, peerClass: RowClass): PortMask {
     const { everyone } = ruleSet.content;
     const uses: TermUse[] = [];
     for (const term of termsOf(peerClass)) {
@@ -181,6 +199,11 @@ export class RuleSets {
     if (uses.length === 1 && first?.mask !== undefined) return first.mask;
     const specs = [everyone, ...uses.map(({ ports }) => ports)];
     return this.#maskOf(unionOf(specs), resolved(specs, peerClass.numbers));
+  }
+
+  /** `behind`, with the lines evaluated first. Undefined class: one that matches no term. */
+  #tieredMask({ lines }: RuleSet, peerClass: RowClass | undefined, behind: PortMask): PortMask {
+    return lines === undefined ? behind : this.#masks.tiered(lines.layersFor(peerClass), behind);
   }
 
   #sharedMask(content: RuleSetContent, ports: PortSpec): PortMask | undefined {
@@ -204,9 +227,15 @@ export class RuleSets {
   }
 }
 
+function* termsIn({ uses, lines }: RuleSet): Generator<PeerTerm> {
+  yield* uses.keys();
+  if (lines !== undefined) yield* lines.terms();
+}
+
 function* portTermsOf(content: RuleSetContent): Generator<number> {
   yield* content.everyone.terms;
   for (const { ports } of content.entries) yield* ports.terms;
+  for (const { action, ports } of content.lines) yield* action === 'Deny' ? widened(ports).terms : ports.terms;
 }
 
 function unionOf(specs: readonly PortSpec[]): Pick<PortSpec, 'all' | 'terms'> {

@@ -15,7 +15,7 @@ export function peerText(peer: NetworkPolicyPeer, namespace: string): string {
   return compilePeer(peer, namespace, [])?.text ?? 'nothing';
 }
 
-export function portText({ protocol, port, endPort }: NetworkPolicyPort): string {
+function portText({ protocol, port, endPort }: NetworkPolicyPort): string {
   if (port === undefined) return `every ${protocol} port`;
   return `${protocol} ${port}${endPort === undefined || endPort === port ? '' : `-${endPort}`}`;
 }

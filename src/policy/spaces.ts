@@ -1,9 +1,10 @@
 /**
  * Namespaces as the compiler sees them: which scopes of pod terms reach into them, and the groups of pods they hold. A
- * namespace whose object is not known is reached by no namespaceSelector (NP-28), only by peers that name no namespace.
+ * namespace whose object is not known is reached by no namespaceSelector (NP-28), only by peers that name no namespace
+ * and by those that ask for what might match.
  */
 import type { Labels } from './model.ts';
-import type { PeerTerms, TermChange, TermScope } from './peer-terms.ts';
+import { includesUnknown, type PeerTerms, type TermChange, type TermScope } from './peer-terms.ts';
 import type { PodGroup } from './pod-groups.ts';
 import { SelectorIndex } from './selector-index.ts';
 
@@ -27,7 +28,7 @@ export class SpaceTable {
   of(name: string): Space {
     let space = this.#byName.get(name);
     if (space === undefined) {
-      space = { name, labels: undefined, scopes: [], groups: new Map() };
+      space = { name, labels: undefined, scopes: [...this.#terms.unknownScopes], groups: new Map() };
       this.#byName.set(name, space);
     }
     return space;
@@ -44,6 +45,11 @@ export class SpaceTable {
     this.#relabelled.add(space);
   }
 
+  /** Undefined: the Namespace object is not known. */
+  labelsOf(name: string): Labels | undefined {
+    return this.#byName.get(name)?.labels;
+  }
+
   drop(space: Space, groupKey: string): void {
     space.groups.delete(groupKey);
     if (space.groups.size === 0 && space.labels === undefined) this.#byName.delete(space.name);
@@ -58,15 +64,16 @@ export class SpaceTable {
       }
     }
     const added = new SelectorIndex<TermScope>();
+    const addedUnknown = change.addedScopes.filter(includesUnknown);
     for (const scope of change.addedScopes) if (scope.scope.kind === 'selector') added.add(scope);
     if (added.size > 0) {
       for (const space of this.values()) {
-        if (!this.#relabelled.has(space)) space.scopes = [...space.scopes, ...reaching(added, space)];
+        if (!this.#relabelled.has(space)) space.scopes = [...space.scopes, ...reaching(added, addedUnknown, space)];
       }
     }
     const changed: Space[] = [];
     for (const space of this.#relabelled) {
-      space.scopes = reaching(this.#terms.scopes, space);
+      space.scopes = reaching(this.#terms.scopes, this.#terms.unknownScopes, space);
       if (space.groups.size === 0 && space.labels === undefined) this.#byName.delete(space.name);
       changed.push(space);
     }
@@ -89,9 +96,14 @@ export class SpaceTable {
   }
 }
 
-function reaching(index: SelectorIndex<TermScope>, space: Space): TermScope[] {
+function reaching(
+  index: SelectorIndex<TermScope>,
+  unknownScopes: Iterable<TermScope>,
+  space: Space,
+): readonly TermScope[] {
+  if (space.labels === undefined) return [...unknownScopes];
   const scopes: TermScope[] = [];
-  if (space.labels !== undefined) index.forEachMatch(space.labels, (scope) => scopes.push(scope));
+  index.forEachMatch(space.labels, (scope) => scopes.push(scope));
   return scopes;
 }
 

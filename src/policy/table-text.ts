@@ -1,7 +1,7 @@
 /** Tables as text that a person can read and compare: what the dry run prints, and what golden files hold. */
 import { addressFromTable, formatAddress } from '../net/address.ts';
 import { formatAddressBytes } from './address-key.ts';
-import type { PeerClassDescription, PortClassDescription, RuleSetDescription } from './describe.ts';
+import type { PeerClassDescription, PortClassDescription, RuleDescription, RuleSetDescription } from './describe.ts';
 import {
   ADDRESS_KEY_BYTES,
   ADDRESS_OWN_NODE,
@@ -61,8 +61,12 @@ function formatRuleSets({ endpoints }: VerdictTables, glossary: TableGlossary): 
     if (description === undefined) return [`${id}: ?`];
     if (description.kind !== 'rules') return [`${id}: ${description.kind}`];
     if (description.entries.length === 0) return [`${id}: nothing is allowed`];
-    return [`${id}:`, ...description.entries.map(({ peer, ports }) => `  ${peer}: ${ports.join(', ')}`)];
+    return [`${id}:`, ...description.entries.map(formatRule)];
   });
+}
+
+function formatRule({ step, peer, ports }: RuleDescription): string {
+  return `  ${step === undefined ? '' : `${step} `}${peer}: ${ports.join(', ')}`;
 }
 
 function formatPeerClasses({ addresses, prefixes }: VerdictTables, glossary: TableGlossary): string[] {
@@ -73,8 +77,8 @@ function formatPeerClasses({ addresses, prefixes }: VerdictTables, glossary: Tab
     .map((id) => {
       const description = glossary.describePeerClass(id);
       if (description === undefined) return `${id}: ?`;
-      if (description.kind !== 'terms') return `${id}: ${description.kind}`;
-      const { terms, namedPorts } = description;
+      const { kind, terms, namedPorts } = description;
+      if (kind !== 'terms') return `${id}: ${[kind, ...terms].join('; ')}`;
       const parts = [...(terms.length === 0 ? ['no term'] : terms), ...(namedPorts === '' ? [] : [namedPorts])];
       return `${id}: ${parts.join('; ')}`;
     });

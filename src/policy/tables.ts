@@ -55,7 +55,10 @@ export interface EndpointTable {
   readonly id: Uint32Array;
   readonly ingress: Uint32Array;
   readonly egress: Uint32Array;
-  /** `namespace/name` of the policies that isolate the endpoint, for explanations. Same order as id. */
+  /**
+   * Policies that have a say at the endpoint, in the order in which they are asked: `cnp:name` of ClusterNetworkPolicies,
+   * `namespace/name` of the NetworkPolicies that isolate it. For explanations. Same order as id.
+   */
   readonly ingressPolicies: readonly (readonly string[])[];
   readonly egressPolicies: readonly (readonly string[])[];
 }

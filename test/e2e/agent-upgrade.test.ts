@@ -7,6 +7,7 @@ import { makeAbiVariant } from '../support/abi-variant.ts';
 import type { AgentBuild } from '../support/cluster-host.ts';
 import { isMapInKernel, pinnedMaps } from '../support/kernel-objects.ts';
 import { Ledger } from '../support/ledger.ts';
+import { isCutOff, reaches, SERVED } from '../support/trio.ts';
 import { UpgradeHost } from '../support/upgrade-host.ts';
 
 const PRELOAD = join(import.meta.dirname, '../support/kill-at-call.ts');
@@ -15,6 +16,8 @@ const CONTROL_MS = 2_000;
 /** Long enough for a flow that was cut to show. */
 const AFTERMATH_MS = 300;
 const RELEASE_TIMEOUT_MS = 5_000;
+/** Two starts of an agent for each point. */
+const KILLS_TIMEOUT_MS = 180_000;
 const TCP = 6;
 
 /** `<n> <call> <object>`, for kill-at-call.ts, in the order in which a replacement reaches them. */
@@ -33,6 +36,9 @@ const KILL_POINTS = {
   ],
   clsact: ['1 send ^filter', '2 send ^filter', '2 bpf_map_lookup_batch flows_live-', '1 unlink -[0-9a-f]{8}$'],
 } as const;
+
+/** Some interfaces run the new programs. */
+const HALF_WAY = { tcx: '4 bpf(BPF_LINK_UPDATE) .', clsact: '2 send ^filter' } as const;
 
 const ledger = new Ledger();
 let variant: AgentBuild;
@@ -116,29 +122,49 @@ describe.each(['tcx', 'clsact'] as const)('attached by %s', (attach) => {
     expect(await areReleased([...first.values(), ...second.values()].filter((id) => !ids.has(id)))).toBe(true);
   });
 
-  test('killed at any point, the next start of either build ends as a fresh one', async () => {
-    const builds = [{}, variant];
-    const fresh: (readonly string[])[] = [pins()];
+  test(
+    'killed at any point, the next start of either build ends as a fresh one',
+    { timeout: KILLS_TIMEOUT_MS },
+    async () => {
+      const builds = [{}, variant];
+      const fresh: (readonly string[])[] = [pins()];
+      await host.replaceAgent(variant);
+      fresh.push(pins());
+      let current = 1;
+      await loseNoMoreThanWithout('replacements that are killed', async () => {
+        for (const [index, point] of KILL_POINTS[attach].entries()) {
+          const other = 1 - current;
+          const left = [...(await pinnedMaps(host.pinDirectory)).values()];
+          const killed = { ...builds[other], preload: PRELOAD, env: { SLUICE_TEST_KILL: point } };
+          await expect(host.replaceAgent(killed), point).rejects.toThrow('ended before it was ready');
+          expect(await host.deniedPassed(), point).toBe(false);
+          expect(await host.streamsGoOn(), point).toBe(true);
+          const between = [...(await pinnedMaps(host.pinDirectory)).values()];
+          // Finished by the same build, or undone by the one that was there before.
+          current = index % 2 === 0 ? other : current;
+          await host.replaceAgent(builds[current]!);
+          expect(pins(), point).toEqual(fresh[current]);
+          expect(await host.isOnPinnedMaps(), point).toBe(true);
+          const now = new Set((await pinnedMaps(host.pinDirectory)).values());
+          expect(await areReleased([...left, ...between].filter((id) => !now.has(id))), point).toBe(true);
+        }
+      });
+    },
+  );
+
+  test('pods that went while programs of two builds ran are gone, and new ones are as any other', async () => {
+    const { cluster } = host;
+    const gone = (await host.endpoints()).find(({ pod }) => pod === 'x/c');
+    const killed = { ...variant, preload: PRELOAD, env: { SLUICE_TEST_KILL: HALF_WAY[attach] } };
+    await expect(host.replaceAgent(killed)).rejects.toThrow('ended before it was ready');
+    await cluster.stopPod('x/c');
     await host.replaceAgent(variant);
-    fresh.push(pins());
-    let current = 1;
-    await loseNoMoreThanWithout('replacements that are killed', async () => {
-      for (const [index, point] of KILL_POINTS[attach].entries()) {
-        const other = 1 - current;
-        const left = [...(await pinnedMaps(host.pinDirectory)).values()];
-        const killed = { ...builds[other], preload: PRELOAD, env: { SLUICE_TEST_KILL: point } };
-        await expect(host.replaceAgent(killed), point).rejects.toThrow('ended before it was ready');
-        expect(await host.deniedPassed(), point).toBe(false);
-        expect(await host.streamsGoOn(), point).toBe(true);
-        const between = [...(await pinnedMaps(host.pinDirectory)).values()];
-        // Finished by the same build, or undone by the one that was there before.
-        current = index % 2 === 0 ? other : current;
-        await host.replaceAgent(builds[current]!);
-        expect(pins(), point).toEqual(fresh[current]);
-        expect(await host.isOnPinnedMaps(), point).toBe(true);
-        const now = new Set((await pinnedMaps(host.pinDirectory)).values());
-        expect(await areReleased([...left, ...between].filter((id) => !now.has(id))), point).toBe(true);
-      }
-    });
+    expect(pins().filter((pin) => pin.startsWith(`link-${gone!.id}-`))).toEqual([]);
+    expect((await host.endpoints()).map(({ pod }) => pod).toSorted()).toEqual(['x/a', 'x/b']);
+    await cluster.startPods([{ namespace: 'x', name: 'c', node: 0, labels: { pod: 'c' }, ports: SERVED }]);
+    expect(await isCutOff(cluster, 'a', 'c')).toBe(true);
+    expect(await reaches(cluster, 'c', 'd')).toBe(true);
+    expect(await host.isOnPinnedMaps()).toBe(true);
+    expect(await host.streamsGoOn()).toBe(true);
   });
 });

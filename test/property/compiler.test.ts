@@ -3,7 +3,7 @@
  * keep their meaning, and that the form is the one tables.ts describes. SLUICE_PROPERTY_RUNS sets the number of clusters.
  */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Compiler, type CompileResult } from '../../src/policy/compiler.ts';
 import {
   ADDRESS_KEY_BYTES,
@@ -21,7 +21,7 @@ import {
 import type { ClusterChange } from '../../src/policy/model.ts';
 import { TableReader } from '../../src/policy/simulate.ts';
 import type { VerdictTables } from '../../src/policy/tables.ts';
-import { LOCAL_NODE, scenarioArb } from '../support/generators.ts';
+import { clusterPolicyScenarioArb, LOCAL_NODE, scenarioArb } from '../support/generators.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 150);
 
@@ -87,101 +87,106 @@ const stepsArb = fc.array(fc.record({ compile: fc.boolean(), release: fc.boolean
   maxLength: 13,
 });
 
-test(
-  'a compiler that lived through changes says what one says that sees only the last state',
-  { timeout: 120_000 },
-  () => {
-    fc.assert(
-      fc.property(scenarioArb, stepsArb, ({ initial, changes }, steps) => {
-        const compiler = new Compiler({ node: LOCAL_NODE });
-        for (const change of initial) compiler.update(change);
-        for (const [i, change] of changes.entries()) {
-          if (steps[i]?.compile === true) {
-            const { retired } = compiler.compile();
-            if (steps[i]?.release) compiler.release(retired);
+describe.each([
+  { what: 'NetworkPolicies', scenarios: scenarioArb },
+  { what: 'ClusterNetworkPolicies too', scenarios: clusterPolicyScenarioArb },
+])('with $what', ({ scenarios }) => {
+  test(
+    'a compiler that lived through changes says what one says that sees only the last state',
+    { timeout: 120_000 },
+    () => {
+      fc.assert(
+        fc.property(scenarios, stepsArb, ({ initial, changes }, steps) => {
+          const compiler = new Compiler({ node: LOCAL_NODE });
+          for (const change of initial) compiler.update(change);
+          for (const [i, change] of changes.entries()) {
+            if (steps[i]?.compile === true) {
+              const { retired } = compiler.compile();
+              if (steps[i]?.release) compiler.release(retired);
+            }
+            compiler.update(change);
           }
-          compiler.update(change);
-        }
-        expect(meaningOf(compiler, compiler.compile())).toEqual(fromScratch([...initial, ...changes]));
+          expect(meaningOf(compiler, compiler.compile())).toEqual(fromScratch([...initial, ...changes]));
+        }),
+        { numRuns: RUNS },
+      );
+    },
+  );
+
+  test('NP-4: any order of the same objects gives the same tables', { timeout: 120_000 }, () => {
+    const shuffled = scenarios.chain(({ initial }) =>
+      fc.record({
+        sorted: fc.constant(lastOfEach(initial)),
+        shuffled: fc.shuffledSubarray(lastOfEach(initial), { minLength: lastOfEach(initial).length }),
+      }),
+    );
+    fc.assert(
+      fc.property(shuffled, (orders) => {
+        expect(fromScratch(orders.shuffled)).toEqual(fromScratch(orders.sorted));
       }),
       { numRuns: RUNS },
     );
-  },
-);
+  });
 
-test('NP-4: any order of the same objects gives the same tables', { timeout: 120_000 }, () => {
-  const shuffled = scenarioArb.chain(({ initial }) =>
-    fc.record({
-      sorted: fc.constant(lastOfEach(initial)),
-      shuffled: fc.shuffledSubarray(lastOfEach(initial), { minLength: lastOfEach(initial).length }),
-    }),
-  );
-  fc.assert(
-    fc.property(shuffled, (orders) => {
-      expect(fromScratch(orders.shuffled)).toEqual(fromScratch(orders.sorted));
-    }),
-    { numRuns: RUNS },
-  );
-});
+  test('ids keep their meaning, and bits of what survives never change', { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(scenarios, stepsArb, ({ initial, changes }, steps) => {
+        const compiler = new Compiler({ node: LOCAL_NODE });
+        for (const change of initial) compiler.update(change);
+        let before = compiler.compile();
+        let meaning = meanings(compiler, before.tables);
+        for (const [i, change] of changes.entries()) {
+          compiler.update(change);
+          if (steps[i]?.compile !== true) continue;
+          const after = compiler.compile();
+          expectStableBits(before.tables, after.tables);
+          const next = meanings(compiler, after.tables);
+          for (const [id, text] of next) expect(meaning.get(id) ?? text).toBe(text);
+          expectDisjoint(after);
+          const release = steps[i]?.release;
+          if (release) compiler.release(after.retired);
+          meaning = release ? next : new Map([...meaning, ...next]);
+          before = after;
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
 
-test('ids keep their meaning, and bits of what survives never change', { timeout: 120_000 }, () => {
-  fc.assert(
-    fc.property(scenarioArb, stepsArb, ({ initial, changes }, steps) => {
-      const compiler = new Compiler({ node: LOCAL_NODE });
-      for (const change of initial) compiler.update(change);
-      let before = compiler.compile();
-      let meaning = meanings(compiler, before.tables);
-      for (const [i, change] of changes.entries()) {
-        compiler.update(change);
-        if (steps[i]?.compile !== true) continue;
-        const after = compiler.compile();
-        expectStableBits(before.tables, after.tables);
-        const next = meanings(compiler, after.tables);
-        for (const [id, text] of next) expect(meaning.get(id) ?? text).toBe(text);
-        expectDisjoint(after);
-        const release = steps[i]?.release;
-        if (release) compiler.release(after.retired);
-        meaning = release ? next : new Map([...meaning, ...next]);
-        before = after;
-      }
-    }),
-    { numRuns: RUNS },
-  );
-});
-
-test('nothing is left of what went', { timeout: 120_000 }, () => {
-  fc.assert(
-    fc.property(scenarioArb, ({ initial, changes }) => {
-      const compiler = new Compiler({ node: LOCAL_NODE });
-      compiler.compile();
-      const empty = compiler.sizes();
-      const all = [...initial, ...changes];
-      for (const change of all) {
-        compiler.update(change);
+  test('nothing is left of what went', { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(scenarios, ({ initial, changes }) => {
+        const compiler = new Compiler({ node: LOCAL_NODE });
         compiler.compile();
-      }
-      for (const change of all.flatMap(undoOf)) {
-        compiler.update(change);
-        compiler.release(compiler.compile().retired);
-      }
-      expect(compiler.sizes()).toEqual(empty);
-      expect(compiler.compile()).toMatchObject({ problems: [], tables: { addresses: { keys: new Uint8Array(0) } } });
-    }),
-    { numRuns: Math.ceil(RUNS / 3) },
-  );
-});
+        const empty = compiler.sizes();
+        const all = [...initial, ...changes];
+        for (const change of all) {
+          compiler.update(change);
+          compiler.compile();
+        }
+        for (const change of all.flatMap(undoOf)) {
+          compiler.update(change);
+          compiler.release(compiler.compile().retired);
+        }
+        expect(compiler.sizes()).toEqual(empty);
+        expect(compiler.compile()).toMatchObject({ problems: [], tables: { addresses: { keys: new Uint8Array(0) } } });
+      }),
+      { numRuns: Math.ceil(RUNS / 3) },
+    );
+  });
 
-test('tables have the form that tables.ts describes', { timeout: 120_000 }, () => {
-  fc.assert(
-    fc.property(scenarioArb, ({ initial, changes }) => {
-      const compiler = new Compiler({ node: LOCAL_NODE });
-      for (const change of initial) compiler.update(change);
-      expectForm(compiler.compile().tables);
-      for (const change of changes) compiler.update(change);
-      expectForm(compiler.compile().tables);
-    }),
-    { numRuns: RUNS },
-  );
+  test('tables have the form that tables.ts describes', { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(scenarios, ({ initial, changes }) => {
+        const compiler = new Compiler({ node: LOCAL_NODE });
+        for (const change of initial) compiler.update(change);
+        expectForm(compiler.compile().tables);
+        for (const change of changes) compiler.update(change);
+        expectForm(compiler.compile().tables);
+      }),
+      { numRuns: RUNS },
+    );
+  });
 });
 
 function meanings(compiler: Compiler, tables: VerdictTables): Map<string, string> {
@@ -237,7 +242,7 @@ function expectForm({ addresses, prefixes, ports, rows, endpoints }: VerdictTabl
     else expect(bits(i)).not.toBe(defaults.get(block) ?? nothing);
   }
   expect([...defaults.values()]).not.toContain(nothing);
-  const known = new Set([PEER_CLASS_DEFAULT, ...addresses.classes, ...prefixes.classes]);
+  const known = new Set([PEER_CLASS_DEFAULT, PEER_CLASS_UNKNOWN_POD, ...addresses.classes, ...prefixes.classes]);
   expect([...rows.peerClass].filter((id) => !known.has(id))).toEqual([]);
   const live = new Set([...endpoints.ingress, ...endpoints.egress]);
   expect([...rows.ruleSet].filter((id) => !live.has(id))).toEqual([]);

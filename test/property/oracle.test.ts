@@ -15,7 +15,15 @@ import {
 } from '../../src/policy/oracle.ts';
 import { type Direction, TableReader } from '../../src/policy/simulate.ts';
 import type { VerdictTables } from '../../src/policy/tables.ts';
-import { type FlowSeed, flowOf, flowSeedArb, flowSpace, LOCAL_NODE, scenarioArb } from '../support/generators.ts';
+import {
+  clusterPolicyScenarioArb,
+  type FlowSeed,
+  flowOf,
+  flowSeedArb,
+  flowSpace,
+  LOCAL_NODE,
+  scenarioArb,
+} from '../support/generators.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 500);
 const FLOWS = 100;
@@ -79,6 +87,15 @@ function runScenario(stretches: readonly (readonly ClusterChange[])[], flows: re
 test('tables judge every flow as the policies say, also after changes', { timeout: 60_000 + RUNS * 200 }, () => {
   fc.assert(
     fc.property(scenarioArb, flowsArb, ({ initial, changes }, flows) => {
+      runScenario([initial, ...splitInto(changes, STRETCHES)], flows);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('CNP-20: the same with ClusterNetworkPolicies in both tiers', { timeout: 60_000 + RUNS * 200 }, () => {
+  fc.assert(
+    fc.property(clusterPolicyScenarioArb, flowsArb, ({ initial, changes }, flows) => {
       runScenario([initial, ...splitInto(changes, STRETCHES)], flows);
     }),
     { numRuns: RUNS },

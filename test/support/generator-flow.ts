@@ -91,6 +91,9 @@ function* blocksOf(cluster: OracleCluster): Generator<string> {
       for (const { ipBlock } of rule.peers) if (ipBlock !== undefined) yield* [ipBlock.cidr, ...ipBlock.except];
     }
   }
+  for (const policy of cluster.clusterPolicies.values()) {
+    for (const { peers } of [...policy.ingress, ...policy.egress]) for (const peer of peers) yield* peer.networks ?? [];
+  }
 }
 
 /** First and last address of the prefix, and the neighbours of both. */
@@ -119,6 +122,13 @@ function portsOf(cluster: OracleCluster): ReadonlySet<number> {
     for (const { port, endPort } of [...policy.ingress, ...policy.egress].flatMap((rule) => rule.ports)) {
       if (typeof port === 'number') add(port);
       if (endPort !== undefined) add(endPort);
+    }
+  }
+  for (const policy of cluster.clusterPolicies.values()) {
+    for (const rule of [...policy.ingress, ...policy.egress].flatMap(({ protocols }) => protocols)) {
+      if (rule.protocol === undefined) continue;
+      add(rule.port);
+      if (rule.endPort !== undefined) add(rule.endPort);
     }
   }
   return ports;

@@ -18,5 +18,6 @@ export {
   podArb,
   scenarioArb,
 } from './generator-cluster.ts';
+export { clusterPolicyArb, clusterPolicyScenarioArb } from './generator-cnp.ts';
 export { type FlowSeed, type FlowSpace, flowArb, flowOf, flowSeedArb, flowSpace } from './generator-flow.ts';
 export { policyArb, type RawPolicy, rawPolicyArb } from './generator-policy.ts';

@@ -2,6 +2,7 @@
  * Manifests read once, for questions about a cluster that need not exist: workloads stand for their pods, namespaces that
  * nobody wrote down are there, pods without an address get one, and where each object stands in its file is kept.
  */
+import { resolve } from 'node:path';
 import type { Cidr } from '../../net/cidr.ts';
 import type { ClusterChange } from '../../policy/model.ts';
 import { bareNamespace } from '../../policy/validate.ts';
@@ -11,13 +12,15 @@ import { DesiredObjects } from './desired-objects.ts';
 import { entriesOf, type ManifestText } from './load-manifests.ts';
 import { parseManifest, type RawFields, type RawObject } from './parse-manifest.ts';
 import { readManifestFile } from './read-manifest-file.ts';
-import { type ManifestContent, readParsed } from './read-manifest.ts';
+import { type ManifestContent, type ManifestObject, readParsed } from './read-manifest.ts';
 import { addAddresses } from './synthetic-addresses.ts';
 import { asWorkload, expandWorkload, workloadKey, type WorkloadSource } from './workloads.ts';
 
 export interface LoadOptions {
   /** Where addresses for pods without one come from; at most one a family. @default the nodes' podCIDRs, SYNTHETIC_CIDR */
   readonly podCidrs?: readonly Cidr[];
+  /** Addresses that mean somebody else: no pod gets one. Canonical text. */
+  readonly avoid?: Iterable<string>;
   /** Takes a raw object away, when it returns true: documents that are no part of the cluster. */
   readonly claim?: (file: string, raw: RawObject) => boolean;
 }
@@ -57,10 +60,13 @@ export async function loadCluster(
   options: LoadOptions = {},
 ): Promise<LoadedCluster> {
   const reader = new ClusterReader(options);
+  const seen = new Set<string>();
   for (const { name, text } of texts) reader.add(name, reader.read(name, text));
   for (const path of paths) {
     for (const [file, entry] of await entriesOf(path)) {
-      if (reader.has(file)) continue;
+      // A folder and a file in it may both be named, and one path in two ways.
+      if (seen.has(resolve(file))) continue;
+      seen.add(resolve(file));
       reader.add(file, (await readManifestFile(file, entry, (name, text) => reader.read(name, text))).content);
     }
   }
@@ -75,10 +81,6 @@ class ClusterReader {
 
   constructor(options: LoadOptions) {
     this.#options = options;
-  }
-
-  has(file: string): boolean {
-    return this.#contents.has(file);
   }
 
   add(file: string, content: ManifestContent): void {
@@ -102,7 +104,7 @@ class ClusterReader {
     const { workloads, notes } = this.#expand();
     const { changes, problems } = new DesiredObjects().take(this.#contents);
     const named = [...changes, ...missingNamespaces(changes)];
-    const addressed = addAddresses(named, this.#options.podCidrs ?? []);
+    const addressed = addAddresses(named, this.#options.podCidrs ?? [], this.#options.avoid ?? []);
     return {
       changes: addressed.changes,
       problems,
@@ -120,9 +122,15 @@ class ClusterReader {
     const nodes = this.#nodeNames();
     const taken = new Set(this.#raws.filter(({ raw }) => raw.reference.kind === 'Pod').map(({ raw }) => podKeyOf(raw)));
     const workloads = new Map<string, LoadedWorkload>();
-    for (const workload of this.#workloads) {
+    const first = new Map<string, WorkloadSource>();
+    for (const workload of this.#workloads.toSorted(byFile)) {
       const key = workloadKey(workload.reference);
-      if (workloads.has(key)) continue;
+      const same = first.get(key);
+      if (same !== undefined) {
+        this.#addTo(workload.file, [], [duplicateWorkload(workload, same)]);
+        continue;
+      }
+      first.set(key, workload);
       const given = owned.get(key);
       if (given !== undefined) {
         workloads.set(key, { reference: workload.reference, pods: podsBelow(key, owned) });
@@ -130,13 +138,7 @@ class ClusterReader {
       }
       const { objects, problems, note } = expandWorkload(workload, nodes, taken);
       for (const object of objects) taken.add(object.key);
-      const content = this.#contents.get(workload.file);
-      if (content === undefined) continue;
-      this.#contents.set(workload.file, {
-        ...content,
-        objects: [...content.objects, ...objects],
-        problems: [...content.problems, ...problems],
-      });
+      this.#addTo(workload.file, objects, problems);
       if (note !== '') notes.push(note);
       workloads.set(key, { reference: workload.reference, pods: objects.map((object) => object.key) });
       owned.set(
@@ -151,6 +153,16 @@ class ClusterReader {
     return { workloads, notes };
   }
 
+  #addTo(file: string, objects: readonly ManifestObject[], problems: readonly ObjectProblem[]): void {
+    const content = this.#contents.get(file);
+    if (content === undefined) return;
+    this.#contents.set(file, {
+      ...content,
+      objects: [...content.objects, ...objects],
+      problems: [...content.problems, ...problems],
+    });
+  }
+
   #nodeNames(): readonly string[] {
     const names = this.#raws.filter(({ raw }) => raw.reference.kind === 'Node').map(({ raw }) => raw.reference.name);
     return [...new Set(names)].sort();
@@ -159,12 +171,30 @@ class ClusterReader {
   /** Of several with one name the one that counts: the first by the file's path. */
   #sources(): ReadonlyMap<string, ObjectSource> {
     const sources = new Map<string, ObjectSource>();
-    for (const { file, raw } of this.#raws.toSorted((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))) {
+    for (const { file, raw } of this.#raws.toSorted(byFile)) {
       const key = sourceKey(raw);
       if (!sources.has(key)) sources.set(key, { file, reference: raw.reference, fields: raw.fields, place: raw.place });
     }
     return sources;
   }
+}
+
+function byFile(a: { readonly file: string }, b: { readonly file: string }): number {
+  return a.file < b.file ? -1 : a.file > b.file ? 1 : 0;
+}
+
+function duplicateWorkload({ file, raw, reference }: WorkloadSource, first: WorkloadSource): ObjectProblem {
+  const place = first.raw.place('');
+  const where = `${first.file}${place === undefined ? '' : `:${place.line}`}`;
+  return {
+    severity: 'error',
+    object: reference,
+    file,
+    place: raw.place(''),
+    path: '',
+    message: `is in ${where} already, and only that counts`,
+    hint: 'remove one of the two',
+  };
 }
 
 function podKeyOf({ reference: { namespace, name } }: RawObject): string {

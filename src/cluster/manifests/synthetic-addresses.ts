@@ -27,9 +27,14 @@ export interface Addressed {
 
 /**
  * The changes with addresses for pods that need them. `cidrs`: where from, instead of the nodes' podCIDRs; one a family.
+ * `avoid`: addresses that mean somebody else.
  * @throws ConfigError when there is no room.
  */
-export function addAddresses(changes: readonly ClusterChange[], cidrs: readonly Cidr[]): Addressed {
+export function addAddresses(
+  changes: readonly ClusterChange[],
+  cidrs: readonly Cidr[],
+  avoid: Iterable<string> = [],
+): Addressed {
   const nodes = new Map<string, Node>();
   const policies: NetworkPolicy[] = [];
   const pods: Pod[] = [];
@@ -39,7 +44,7 @@ export function addAddresses(changes: readonly ClusterChange[], cidrs: readonly 
     else if (change.kind === 'NetworkPolicy') policies.push(change.object);
     else if (change.kind === 'Pod') pods.push(change.object);
   }
-  const pool = new AddressPool(pods, nodes, policies);
+  const pool = new AddressPool(pods, nodes, policies, avoid);
   const madeUp = new Map<string, readonly string[]>();
   const addressed = new Map<Pod, Pod>();
   for (const pod of pods.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))) {
@@ -69,8 +74,14 @@ class AddressPool {
   /** By CIDR text. */
   readonly #free = new Map<Cidr | string, Iterator<string>>();
 
-  constructor(pods: readonly Pod[], nodes: ReadonlyMap<string, Node>, policies: readonly NetworkPolicy[]) {
+  constructor(
+    pods: readonly Pod[],
+    nodes: ReadonlyMap<string, Node>,
+    policies: readonly NetworkPolicy[],
+    avoid: Iterable<string>,
+  ) {
     this.#taken = new Set([
+      ...avoid,
       ...pods.flatMap(({ podIPs }) => podIPs),
       ...[...nodes.values()].flatMap((node) => node.addresses),
     ]);

@@ -1,7 +1,7 @@
 /** What the commands that judge manifests end with. */
 
 /** The answer is yes; nothing was found. */
-export const EXIT_OK = 0;
+const EXIT_OK = 0;
 /** The answer is no; something was found. */
 export const EXIT_NO = 1;
 /** The command line or the input is wrong. */

@@ -61,8 +61,8 @@ function viewPart(part: AnswerPart, dryRun: DryRun, cluster: LoadedCluster): Par
     verdict: part.verdict,
     reason: part.reason,
     pairs: part.pairs,
-    sources: labelsOf(part.sources, dryRun),
-    destinations: labelsOf(part.destinations, dryRun),
+    sources: labelsOf(part.sources, dryRun, cluster),
+    destinations: labelsOf(part.destinations, dryRun, cluster),
     example: { source: flow.source, destination: flow.destination, protocol: flow.protocol, port: flow.port },
     egress: part.egress === undefined ? null : viewEnd(part.egress, dryRun, cluster),
     ingress: part.ingress === undefined ? null : viewEnd(part.ingress, dryRun, cluster),
@@ -70,7 +70,7 @@ function viewPart(part: AnswerPart, dryRun: DryRun, cluster: LoadedCluster): Par
   };
 }
 
-export function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): EndView {
+function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): EndView {
   const { nearMiss } = end;
   return {
     direction: end.direction,
@@ -102,12 +102,15 @@ function viewRule({ policy, direction, index }: RuleRef, dryRun: DryRun, cluster
 }
 
 /** Labels of the cells, each once, with the pod that an address turned out to be. */
-function labelsOf(cells: readonly FlowCell[], dryRun: DryRun): readonly string[] {
+export function labelsOf(cells: readonly FlowCell[], dryRun: DryRun, cluster: LoadedCluster): readonly string[] {
   const labels = new Set(
     cells.map(({ label, pod, address, range }) => {
       if (pod !== undefined || (range !== undefined && range.first !== range.last)) return label;
       const party = dryRun.partyAt(address);
-      if (party.kind === 'pod') return `${label} (pod ${party.pod.namespace}/${party.pod.name})`;
+      if (party.kind === 'pod') {
+        const key = `${party.pod.namespace}/${party.pod.name}`;
+        return `${label} (pod ${key}${cluster.madeUp.has(key) ? ', address made up' : ''})`;
+      }
       return party.kind === 'node' ? `${label} (node ${party.nodes.join(', ')})` : label;
     }),
   );

@@ -11,9 +11,9 @@ import { isPolicyTest } from './policy-test.ts';
 
 export interface InputOptions {
   /** Files, folders, or `-` for standard input. */
-  readonly file: readonly string[];
+  readonly file?: readonly string[];
   /** Where addresses for pods without one come from. */
-  readonly podCidr: readonly string[];
+  readonly podCidr?: readonly string[];
 }
 
 const STDIN = '-';
@@ -25,8 +25,8 @@ const PROBLEMS_SHOWN_MAX = 50;
  * invalid policy, does not stop the command; it makes it end with EXIT_INPUT.
  * @throws ConfigError when there is no input, or it cannot be made out.
  */
-export async function readInput(options: InputOptions, claim?: LoadOptions['claim']): Promise<LoadedCluster> {
-  const cluster = await loadInput(options, claim);
+export async function readInput(options: InputOptions, more: Pick<LoadOptions, 'avoid'> = {}): Promise<LoadedCluster> {
+  const cluster = await loadInput(options, more);
   tellProblems(cluster.problems);
   const errors = cluster.problems.filter(({ severity }) => severity === 'error');
   const hopeless = errors.filter(({ object }) => object === undefined);
@@ -37,14 +37,16 @@ export async function readInput(options: InputOptions, claim?: LoadOptions['clai
 }
 
 /** The same without telling: for a command whose answer the problems are. */
-export async function loadInput(options: InputOptions, claim?: LoadOptions['claim']): Promise<LoadedCluster> {
-  if (options.file.length === 0)
+export async function loadInput(options: InputOptions, more: Pick<LoadOptions, 'avoid'> = {}): Promise<LoadedCluster> {
+  const { file = [], podCidr = [] } = options;
+  if (file.length === 0)
     throw new ConfigError('no input: name files or folders of manifests with -f, or - for standard input');
-  const paths = options.file.filter((path) => path !== STDIN);
-  const texts = options.file.includes(STDIN) ? [await readStdin()] : [];
+  const paths = file.filter((path) => path !== STDIN);
+  const texts = file.includes(STDIN) ? [await readStdin()] : [];
   return await loadCluster(paths, texts, {
-    podCidrs: readPodCidrs(options.podCidr),
-    claim: claim ?? ((_, raw) => isPolicyTest(raw)),
+    podCidrs: readPodCidrs(podCidr),
+    claim: (_, raw) => isPolicyTest(raw),
+    ...more,
   });
 }
 

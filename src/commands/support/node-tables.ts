@@ -44,7 +44,7 @@ export interface PolicyCost {
 }
 
 /** Policies that are left out one after the other, to see what each costs. */
-export const POLICIES_COSTED_MAX = 500;
+const POLICIES_COSTED_MAX = 500;
 
 const ELEMENT_BYTES = {
   endpoints: abi.ENDPOINT_KEY_SIZE + abi.ENDPOINT_VALUE_SIZE,

@@ -25,7 +25,7 @@ export function orList(words: readonly string[]): string {
 
 /** Writes text and ends the line. Whoever reads may stop early (`| head`). */
 export function print(text: string): void {
-  process.stdout.once('error', stopQuietly);
+  if (process.stdout.listenerCount('error', stopQuietly) === 0) process.stdout.on('error', stopQuietly);
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 

@@ -28,7 +28,7 @@ export interface PolicyTest {
   readonly problems: readonly ObjectProblem[];
 }
 
-export const POLICY_TEST = { apiVersion: 'sluice/v1', kind: 'PolicyTest' } as const;
+const POLICY_TEST = { apiVersion: 'sluice/v1', kind: 'PolicyTest' } as const;
 /** Expectations that the lists of one entry may make together. */
 const EXPANDED_MAX = 10_000;
 
@@ -110,5 +110,6 @@ function readWords(place: Place, name: string): readonly string[] {
     return [];
   }
   const items = Array.isArray(at.value) ? readList(at) : [at];
+  if (items.length === 0) at.report.error(at.path, 'is empty: nothing would be expected');
   return items.flatMap((item) => (typeof item.value === 'number' ? [`${item.value}`] : (readString(item) ?? [])));
 }

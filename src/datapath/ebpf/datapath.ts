@@ -23,6 +23,7 @@ import { type FlowTimes, readFlowUsage } from './flow-usage.ts';
 import { readCounters, readDropEvent } from './observations.ts';
 import { Predecessors } from './predecessors.ts';
 import { type MapSizes, Pins, TABLE_MAPS } from './pins.ts';
+import { ModeHooks } from './mode-hooks.ts';
 import { KernelStore } from './store.ts';
 import { Switchover } from './switchover.ts';
 import { TcxHooks } from './tcx-hooks.ts';
@@ -93,7 +94,7 @@ export class EbpfDatapath implements Datapath {
   /**
    * Loads the programs and takes over what the instance's pins hold: endpoints go on without a gap. Where tables of
    * another build are in force they stay in force, with their programs, until the first `apply` has brought the complete
-   * tables into this build's maps; its end is the switch (switchover.ts).
+   * tables into this build's maps; its end is the switch (switchover.ts). Tables that do not fit switch nothing.
    * @throws ConfigError for a pin root or object that cannot be used, SysError when the kernel refuses something.
    */
   static async open(options: EbpfOptions): Promise<EbpfDatapath> {
@@ -254,6 +255,8 @@ function load(options: EbpfOptions, pins: Pins, sizes: MapSizes): BpfObject {
 function makeHooks(options: EbpfOptions, pins: Pins, object: BpfObject, resources: DisposableStack): Hooks {
   const programs = { fromPod: object.program('from_pod'), toPod: object.program('to_pod') };
   const { attach = 'auto', inNamespace = (work) => work() } = options;
-  if (attach === 'tcx' || (attach === 'auto' && hasTcx())) return new TcxHooks(pins, programs);
-  return new ClsactHooks(resources.use(inNamespace(() => Netlink.open())), programs);
+  const tcx = new TcxHooks(pins, programs);
+  const clsact = new ClsactHooks(resources.use(inNamespace(() => Netlink.open())), programs);
+  const isTcx = attach === 'tcx' || (attach === 'auto' && hasTcx());
+  return isTcx ? new ModeHooks(tcx, clsact) : new ModeHooks(clsact, tcx);
 }

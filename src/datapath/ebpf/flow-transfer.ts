@@ -7,7 +7,6 @@
  */
 import * as abi from '../../kernel/abi.gen.ts';
 import type { BpfMap } from '../../kernel/bpf-map.ts';
-import type { MapLayout } from '../../kernel/map-layout.ts';
 import { viewOf } from './codecs.ts';
 import { mergeFlow } from './flow-merge.ts';
 import { addIfAbsent, type Converted, convertAll, element, type MapCopy, planMapCopy } from './map-copy.ts';
@@ -53,19 +52,20 @@ interface Source {
 export class FlowTransfer {
   readonly #sources: readonly Source[];
   readonly #target: FlowTables;
-  #isEmpty: boolean;
+  /** Of the target; written without looking at what is there. */
+  readonly #empty: Set<BpfMap>;
 
   /**
-   * @param isEmpty the target was made anew.
+   * @param empty those of the target's maps that were made anew.
    * @throws LayoutError when flows of a source cannot become flows of the target.
    */
   constructor(
     sources: { readonly fresh: readonly BpfMap[]; readonly live: readonly BpfMap[] },
     target: FlowTables,
-    isEmpty: boolean,
+    empty: Iterable<BpfMap>,
   ) {
     this.#target = target;
-    this.#isEmpty = isEmpty;
+    this.#empty = new Set(empty);
     this.#sources = [
       ...sources.live.map((map) => ({ map, isLive: true, plan: planMapCopy(map, target.live, REQUIRED) })),
       ...sources.fresh.map((map) => ({ map, isLive: false, plan: planMapCopy(map, target.fresh, REQUIRED) })),
@@ -74,14 +74,12 @@ export class FlowTransfer {
 
   /** Everything. Returns how many flows that were. @param generation in force in this build's tables. */
   bringAll(generation: number): number {
-    const isEmpty = this.#isEmpty;
-    this.#isEmpty = false;
     let count = 0;
     for (const source of this.#sources) {
       const map = this.#table(source.isLive);
       const flows = convertAll(source.map, map, source.plan);
       makeStale(flows, source.plan, generation);
-      if (isEmpty) writeAll(map, flows);
+      if (this.#empty.delete(map)) writeAll(map, flows);
       else this.#mergeAll(flows, source.isLive, 0n);
       count += flows.count;
     }
@@ -95,9 +93,9 @@ export class FlowTransfer {
   bringSince(timeNs: bigint, generation: number): void {
     for (const source of this.#sources) {
       const map = this.#table(source.isLive);
-      const seen = offsetsOf(source.plan.from, ['last_seen_ns'])[0]!;
+      const seen = source.plan.from.value.find(({ name, integer }) => name === 'last_seen_ns' && integer === 'u64');
       const isRecent = (values: DataView, offset: number): boolean =>
-        values.getBigUint64(offset + seen, true) + SEEN_STEP_NS >= timeNs;
+        seen === undefined || values.getBigUint64(offset + seen.offset, true) + SEEN_STEP_NS >= timeNs;
       const flows = convertAll(source.map, map, source.plan, isRecent);
       makeStale(flows, source.plan, generation);
       this.#mergeAll(flows, source.isLive, timeNs);
@@ -141,13 +139,9 @@ export class FlowTransfer {
   }
 }
 
-function offsetsOf(layout: MapLayout, names: readonly string[]): readonly number[] {
-  return layout.value.filter(({ name }) => names.includes(name)).map(({ offset }) => offset);
-}
-
 function makeStale({ count, values }: Converted, { to }: MapCopy, generation: number): void {
   const stale = lastGeneration(generation);
-  const offsets = offsetsOf(to, EPOCHS);
+  const offsets = to.value.filter(({ name }) => EPOCHS.includes(name)).map(({ offset }) => offset);
   const view = viewOf(values);
   for (let at = 0; at < values.length; at += values.length / count) {
     for (const offset of offsets) {

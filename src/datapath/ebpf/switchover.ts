@@ -3,7 +3,7 @@
  * a plain restart both use the same maps, and the exchange of programs is all there is. Otherwise, once this build's
  * tables are complete:
  *
- * 1. flows are converted; both sides may admit replies without a flow for a moment;
+ * 1. flows are converted; both sides may admit replies without a flow for a moment (5 s at the most);
  * 2. the programs of one interface after the other are exchanged in place: each packet meets the old or the new one;
  * 3. what the old programs saw since step 1 is converted; replies need a flow again;
  * 4. the pins of the old maps go, `config` last.
@@ -81,7 +81,6 @@ export class Switchover {
       hooks.collect();
     });
     transfer?.bringSince(startedNs, generation);
-    this.#copyRest();
     if (isExchange && !isCutOff) store.setGraceUntilNs(before);
     pins.removeOthers();
     if (isExchange) log?.info({ flows, endpoints: endpoints.size }, 'programs of another build or size are replaced');
@@ -93,9 +92,13 @@ export class Switchover {
     const { old, object, log } = this.#parts;
     const sources = { fresh: old.maps('flows_new'), live: old.maps('flows_live') };
     const target = { fresh: object.map('flows_new'), live: object.map('flows_live') };
-    const isEmpty = !object.isReused('flows_new') && !object.isReused('flows_live');
+    const anew = (['flows_new', 'flows_live'] as const).filter((name) => !object.isReused(name));
     try {
-      return new FlowTransfer(sources, target, isEmpty);
+      return new FlowTransfer(
+        sources,
+        target,
+        anew.map((name) => object.map(name)),
+      );
     } catch (error) {
       if (!(error instanceof LayoutError)) throw error;
       log?.warn({ reason: error.message, grace_seconds: Number(GRACE_NS / NS_PER_SECOND) }, NOT_CONVERTED);

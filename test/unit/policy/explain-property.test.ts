@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { answerFlows, judgeFlow } from '../../../src/policy/answer.ts';
 import { parseAddress } from '../../../src/net/address.ts';
 import { addressNumber, formatNumber, rangeOfCidr } from '../../../src/policy/address-range.ts';
-import { DryRun, type FlowProtocol } from '../../../src/policy/dry-run.ts';
+import { DryRun } from '../../../src/policy/dry-run.ts';
 import { podCells, rangeCells } from '../../../src/policy/flow-cells.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
 import { changeCluster, emptyCluster, evaluateFlow, type OracleCluster } from '../../../src/policy/oracle.ts';
@@ -54,7 +54,7 @@ test('verdict, policies and rules of an explanation are those of the oracle', { 
       for (const seed of flowSeeds) {
         const { source, destination, protocol, destinationPort } = flowOf(space, seed);
         if (typeof protocol === 'number' || !NAMED.has(protocol) || source === destination) continue;
-        const flow = { source, destination, protocol: protocol as FlowProtocol, port: destinationPort };
+        const flow = { source, destination, protocol, port: destinationPort };
         const judged = judgeFlow(dryRun, flow);
         if (judged.reason === 'own-node') continue;
         const told = evaluateFlow(cluster, { source, destination, protocol, destinationPort });

@@ -1,5 +1,8 @@
 /** Manifests for a dry run: workloads stand for their pods, what nobody wrote down is there, nothing is lost. */
+import { writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { tempFolder } from '../../lib/temp-folder.ts';
 import { type LoadedCluster, loadCluster, type LoadOptions } from '../../../../src/cluster/manifests/load-cluster.ts';
 import { SYNTHETIC_CIDR } from '../../../../src/cluster/manifests/synthetic-addresses.ts';
 import { parseCidr } from '../../../../src/net/cidr.ts';
@@ -182,6 +185,15 @@ spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 10.244.0.0/29 } }
     const podCidrs = [parseCidr('10.5.0.0/31')!];
     await expect(load(POD, { podCidrs })).rejects.toThrow('10.5.0.0/31 has too few addresses');
   });
+});
+
+test('a file that is named twice, in whatever way, is read once', async () => {
+  const folder = tempFolder();
+  const file = join(folder, 'pod.yaml');
+  writeFileSync(file, 'apiVersion: v1\nkind: Pod\nmetadata: { name: a }\n');
+  const cluster = await loadCluster([folder, file, `${folder}/../${basename(folder)}/pod.yaml`, relative('.', file)]);
+  expect(cluster.problems).toEqual([]);
+  expect(podsOf(cluster)).toHaveLength(1);
 });
 
 test('every object keeps its place, and documents that are no part of the cluster are taken away', async () => {

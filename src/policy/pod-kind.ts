@@ -1,0 +1,159 @@
+/**
+ * Pods that no policy of the cluster can tell apart are of one kind: one namespace, equal labels and named ports, and
+ * addresses that lie in the same blocks. One pod of a kind speaks for all, so a cluster of replicas is judged at the cost
+ * of one pod of each.
+ */
+import { behindKey, firstKey, readAddressKey } from './address-key.ts';
+import { parseIpv4 } from '../net/address.ts';
+import { parseCidr } from '../net/cidr.ts';
+import type { ClusterChange, Labels, NamedPort, NetworkPolicy, Pod } from './model.ts';
+
+/** `namespace/name`. */
+export type PodKey = string;
+
+export interface PodKinds {
+  /** Live pods that policies select, by key (NP-83, NP-120). */
+  readonly pods: ReadonlyMap<PodKey, Pod>;
+  /** Equal text: one kind. */
+  readonly kindOf: ReadonlyMap<PodKey, string>;
+}
+
+export function podKinds(changes: readonly ClusterChange[]): PodKinds {
+  const pods = new Map<PodKey, Pod>();
+  const policies: NetworkPolicy[] = [];
+  for (const change of changes) {
+    if (change.op !== 'set') continue;
+    if (change.kind === 'NetworkPolicy') policies.push(change.object);
+    if (change.kind !== 'Pod') continue;
+    const { object } = change;
+    if (isSubject(object)) pods.set(podKey(object), object);
+  }
+  const places = new BlockPlaces(policies);
+  const contested = contestedAddresses(pods.values());
+  const numbers = new ObjectNumbers();
+  const kindOf = new Map<PodKey, string>();
+  for (const [key, pod] of pods) {
+    const isContested = contested.size > 0 && pod.podIPs.some((address) => contested.has(address));
+    // Whoever shares an address is judged alone: it is closed, and so is the other.
+    const own = isContested ? key : places.of(pod.podIPs);
+    kindOf.set(key, `${pod.namespace} ${numbers.labels(pod.labels)} ${numbers.ports(pod.namedPorts)} ${own}`);
+  }
+  return { pods, kindOf };
+}
+
+/** Neither finished nor on its node's network. */
+export function isSubject(pod: Pod): boolean {
+  return !pod.terminal && !pod.hostNetwork;
+}
+
+/** The changes without the subjects that are not among these. */
+export function onlyPods(changes: readonly ClusterChange[], kept: ReadonlySet<PodKey>): readonly ClusterChange[] {
+  return changes.filter((change) => {
+    if (change.kind !== 'Pod' || change.op !== 'set' || !isSubject(change.object)) return true;
+    return kept.has(podKey(change.object));
+  });
+}
+
+export function podKey({ namespace, name }: Pod): PodKey {
+  return `${namespace}/${name}`;
+}
+
+function contestedAddresses(pods: Iterable<Pod>): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const contested = new Set<string>();
+  for (const { podIPs } of pods) {
+    for (const address of podIPs) {
+      if (seen.has(address)) contested.add(address);
+      else seen.add(address);
+    }
+  }
+  return contested;
+}
+
+/** Where an address lies between the edges of every block that any policy names. */
+class BlockPlaces {
+  /** Of IPv4, as numbers; keys of the other family. */
+  readonly #edges4: readonly number[];
+  readonly #edges6: readonly string[];
+
+  constructor(policies: readonly NetworkPolicy[]) {
+    const texts = new Set<string>();
+    for (const { ingress, egress } of policies) {
+      for (const { ipBlock } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
+        if (ipBlock !== undefined) for (const text of [ipBlock.cidr, ...ipBlock.except]) texts.add(text);
+      }
+    }
+    const edges4 = new Set<number>();
+    const edges6 = new Set<string>();
+    for (const text of texts) {
+      const cidr = parseCidr(text);
+      if (cidr?.family === 4) {
+        const first = ipv4Number(cidr.bytes);
+        edges4.add(first).add(first + 2 ** (32 - cidr.length));
+      } else if (cidr !== undefined) {
+        edges6.add(firstKey(cidr)).add(behindKey(cidr) ?? '');
+      }
+    }
+    this.#edges4 = [...edges4].sort((a, b) => a - b);
+    this.#edges6 = [...edges6].sort();
+  }
+
+  /** By address: the family, and how many edges lie at or before it. */
+  of(addresses: readonly string[]): string {
+    let places = '';
+    for (const text of addresses) {
+      if (text.includes(':')) places += ` 6:${this.#edges6.length === 0 ? 0 : countUpTo(this.#edges6, readAddressKey(text) ?? '')}`;
+      else places += ` 4:${this.#edges4.length === 0 ? 0 : countUpTo(this.#edges4, ipv4Number(parseIpv4(text) ?? []))}`;
+    }
+    return places;
+  }
+}
+
+function countUpTo<T extends number | string>(sorted: readonly T[], value: T): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function ipv4Number(bytes: Iterable<number>): number {
+  let number = 0;
+  for (const byte of bytes) number = number * 256 + byte;
+  return number;
+}
+
+/** Numbers for equal labels and equal ports. Replicas often share the objects: each is looked at once. */
+class ObjectNumbers {
+  readonly #byObject = new Map<object, number>();
+  readonly #byText = new Map<string, number>();
+
+  labels(labels: Labels): number {
+    return this.#byObject.get(labels) ?? this.#number(labels, labelsText(labels));
+  }
+
+  ports(ports: readonly NamedPort[]): number {
+    return this.#byObject.get(ports) ?? this.#number(ports, portsText(ports));
+  }
+
+  #number(object: object, text: string): number {
+    const number = this.#byText.get(text) ?? this.#byText.size;
+    this.#byText.set(text, number);
+    this.#byObject.set(object, number);
+    return number;
+  }
+}
+
+/** Begins with a bracket, as no port does. */
+function labelsText(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function portsText(ports: readonly NamedPort[]): string {
+  if (ports.length === 0) return '';
+  const each = ports.map(({ name, protocol, containerPort }) => `${protocol}/${name}=${containerPort}`);
+  return [...new Set(each)].sort().join(',');
+}

@@ -1,0 +1,127 @@
+/**
+ * The rows of the tables as sets of ports: what a rule set lets through to or from a class, in one look-up. Read from the
+ * tables alone, as the datapath reads them; a row that is not stored is the default class's.
+ */
+import {
+  PEER_CLASS_DEFAULT,
+  PEER_CLASS_NONE,
+  PORT_CLASS_OTHER,
+  PORT_CLASSES_PER_BLOCK,
+  ROW_BYTES,
+  RULE_SET_CLOSED,
+  RULE_SET_OPEN,
+} from './ids.ts';
+import { EVERYTHING, NO_PORTS_AT_ALL, placeOf, PORTLESS_PLACE, type PortSetId, type PortSets } from './port-set.ts';
+import type { VerdictTables } from './tables.ts';
+
+/** Sets by class id; shorter than the largest id where only the default follows. */
+interface RuleSetPorts {
+  readonly everyone: PortSetId;
+  readonly byClass: ReadonlyMap<number, PortSetId>;
+  dense: Int32Array | undefined;
+}
+
+const NOTHING: RuleSetPorts = { everyone: NO_PORTS_AT_ALL, byClass: new Map(), dense: undefined };
+
+export class RowPorts {
+  readonly #tables: VerdictTables;
+  readonly #sets: PortSets;
+  readonly #byRuleSet = new Map<number, RuleSetPorts>();
+  readonly #known = new Map<string, PortSetId>();
+  readonly #classes: number;
+
+  constructor(tables: VerdictTables, sets: PortSets) {
+    this.#tables = tables;
+    this.#sets = sets;
+    const { addresses, prefixes, rows } = tables;
+    this.#classes = 1 + Math.max(largest(addresses.classes), largest(prefixes.classes), largest(rows.peerClass));
+    this.#read();
+  }
+
+  portsOf(ruleSet: number, peerClass: number): PortSetId {
+    if (ruleSet === RULE_SET_OPEN) return EVERYTHING;
+    if (ruleSet === RULE_SET_CLOSED) return NO_PORTS_AT_ALL;
+    const { everyone, byClass } = this.#byRuleSet.get(ruleSet) ?? NOTHING;
+    return byClass.get(peerClass) ?? everyone;
+  }
+
+  /** The sets of one rule set by class id, for whoever asks for many. Not to be changed. */
+  lineOf(ruleSet: number): Int32Array {
+    const found = this.#byRuleSet.get(ruleSet);
+    if (found?.dense !== undefined) return found.dense;
+    const everyone = this.portsOf(ruleSet, PEER_CLASS_DEFAULT);
+    const dense = new Int32Array(this.#classes).fill(everyone);
+    for (const [peerClass, ports] of found?.byClass ?? []) dense[peerClass] = ports;
+    if (found !== undefined) found.dense = dense;
+    else this.#byRuleSet.set(ruleSet, { everyone, byClass: new Map(), dense });
+    return dense;
+  }
+
+  #read(): void {
+    const { ruleSet, peerClass } = this.#tables.rows;
+    let at = 0;
+    while (at < ruleSet.length) {
+      const id = ruleSet[at]!;
+      // The default class has the smallest number, so its rows come first.
+      const ownDefault: number[] = [];
+      while (ruleSet[at] === id && peerClass[at] === PEER_CLASS_DEFAULT) ownDefault.push(at++);
+      const everyone = this.#portsOfRows(ownDefault);
+      const byClass = new Map<number, PortSetId>();
+      while (ruleSet[at] === id) {
+        const current = peerClass[at]!;
+        const own: number[] = [];
+        while (ruleSet[at] === id && peerClass[at] === current) own.push(at++);
+        byClass.set(current, this.#portsOfRows(this.#overlay(ownDefault, own)));
+      }
+      this.#byRuleSet.set(id, { everyone, byClass, dense: undefined });
+    }
+  }
+
+  /** Its own rows, and the default's for blocks that it has none of. */
+  #overlay(defaults: readonly number[], own: readonly number[]): readonly number[] {
+    const { block } = this.#tables.rows;
+    if (defaults.every((row) => own.some((other) => block[other] === block[row]))) return own;
+    const rest = defaults.filter((row) => !own.some((other) => block[other] === block[row]));
+    return [...own, ...rest].sort((a, b) => block[a]! - block[b]!);
+  }
+
+  /** `rows` in the order of their blocks. */
+  #portsOfRows(rows: readonly number[]): PortSetId {
+    const { block, allow } = this.#tables.rows;
+    let key = '';
+    for (const row of rows) key += `${block[row]}${String.fromCharCode(...allow.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES))}`;
+    let ports = this.#known.get(key);
+    if (ports === undefined) {
+      ports = this.#decode(rows);
+      this.#known.set(key, ports);
+    }
+    return ports;
+  }
+
+  #decode(rows: readonly number[]): PortSetId {
+    const { block, allow } = this.#tables.rows;
+    const rowOf = new Map(rows.map((row) => [block[row]!, row]));
+    const isSet = (portClass: number): boolean => {
+      const row = rowOf.get(Math.floor(portClass / PORT_CLASSES_PER_BLOCK));
+      if (row === undefined) return false;
+      const bit = portClass % PORT_CLASSES_PER_BLOCK;
+      return (allow[row * ROW_BYTES + (bit >> 3)]! & (1 << (bit & 7))) !== 0;
+    };
+    const edges: number[] = [];
+    let isIn = false;
+    const turn = (place: number, next: boolean): void => {
+      if (next !== isIn) edges.push(place);
+      isIn = next;
+    };
+    const { protocol, first, portClass } = this.#tables.ports;
+    for (const [i, id] of portClass.entries()) turn(placeOf(protocol[i]!, first[i]!), isSet(id));
+    turn(PORTLESS_PLACE, isSet(PORT_CLASS_OTHER));
+    turn(PORTLESS_PLACE + 1, false);
+    return this.#sets.of(edges);
+  }
+}
+
+/** PEER_CLASS_NONE is no class. */
+function largest(ids: Uint32Array): number {
+  return ids.reduce((most, id) => (id > most && id !== PEER_CLASS_NONE ? id : most), 0);
+}

@@ -13,6 +13,7 @@ import { requirePackage } from './support/debian-package.ts';
 import { atMost, type Figure, type FigureFields, ratioFigure } from './support/figure.ts';
 import { appPolicies, NAMESPACE, policyManifests, SERVER_LABELS } from './support/policies.ts';
 import type { Question, QuestionOptions } from './support/question.ts';
+import { makeQuietWait } from './support/quiet.ts';
 import { interleave } from './support/rounds.ts';
 import { quantile } from './support/statistics.ts';
 import { timedCall } from './support/timed-call.ts';
@@ -156,6 +157,7 @@ async function takeTurns(
   return interleave(
     contenders.map((contender) => ({ name: contender.name, run: turn(contender) })),
     count,
+    makeQuietWait(),
   );
 }
 

@@ -20,10 +20,11 @@ import {
   SERVER_LABELS,
 } from './support/policies.ts';
 import type { Question, QuestionOptions } from './support/question.ts';
+import { makeQuietWait } from './support/quiet.ts';
 import { interleave } from './support/rounds.ts';
 
-const ROUND_MS = 1_000;
-const SHORT_ROUND_MS = 700;
+const ROUND_MS = 700;
+const SHORT_ROUND_MS = 500;
 const SLUICE = 'sluice';
 
 interface Sample {
@@ -85,6 +86,7 @@ async function measure({ rounds, tell }: QuestionOptions, cluster: ClusterHost):
   const results = await interleave(
     pairs.map((pair) => ({ name: pair.name, run: () => sample(pair) })),
     rounds,
+    makeQuietWait(),
   );
   const column = (pair: Pair, key: keyof Sample): number[] => results.get(pair.name)!.map((values) => values[key]);
   return references.flatMap((reference) =>

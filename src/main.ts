@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Each subcommand's code is loaded only when it runs. */
 import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
 import { ConfigError, errorMessage } from './lib/errors.ts';
 
 const DEFAULT_OBJECT = new URL('../dist/bpf/sluice.bpf.o', import.meta.url).pathname;
@@ -12,6 +13,7 @@ const EXIT_USAGE = 2;
 
 const program = new Command('sluice')
   .description('CNI plugin and NetworkPolicy enforcer for Kubernetes')
+  .version(packageJson.version, '-V, --version', 'print the version')
   .exitOverride()
   .showSuggestionAfterError()
   .showHelpAfterError('(add --help for what there is)');

@@ -57,6 +57,7 @@ function problemsOf(file: string): string[] {
     if (specifier.startsWith('.')) {
       const target = relative('.', join(dirname(file), specifier));
       const to = folderOf(target);
+      if (target === 'package.json') continue;
       if (!target.startsWith('src/')) problems.push(`${file} imports ${target}, which is not part of src/`);
       else if (to !== folder && !rule.imports.includes(to)) problems.push(`${file}: ${folder} may not import ${to}`);
       else if (to === 'kernel' && !KERNEL_USERS.test(file)) problems.push(`${file} may not import src/kernel`);

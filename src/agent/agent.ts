@@ -77,7 +77,11 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: (erro
   const node = started.use(openNodeNetwork());
   const datapath = started.use(
     await EbpfDatapath.open({
-      ...{ object, pinRoot: paths.pinRoot, instance, attach, log },
+      object,
+      pinRoot: paths.pinRoot,
+      instance,
+      attach,
+      log,
       flows: { new: options.flows.newFlows, live: options.flows.liveFlows },
       constants: options.flows.constants,
     }),

@@ -89,7 +89,7 @@ function* unknownPods(endpoints: Iterable<EndpointRecord>): Generator<CompilePro
   for (const { id, pod, endpoint } of endpoints) {
     if (pod !== undefined) continue;
     const name = `${endpoint.namespace}/${endpoint.name}`;
-    const message = `endpoint ${id} is closed: pod ${name} with uid ${endpoint.uid || '(any)'} is not known or not running`;
+    const message = `endpoint ${id} is closed: pod ${name}${endpoint.uid === '' ? '' : ` with uid ${endpoint.uid}`} is not known or not running`;
     yield { kind: 'unknown-pod', endpoint: id, pod: name, message };
   }
 }

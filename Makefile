@@ -53,6 +53,7 @@ check: deps bpf ## types, lint, format, import arrows, generated layouts
 	$(Q)$(BIN)/prettier --check --log-level warn .
 	$(Q)$(NODE) tools/check-arrows.ts
 	$(Q)$(NODE) tools/gen-abi.ts --check dist/bpf/sluice.bpf.o
+	$(Q)$(NODE) src/main.ts test examples > dist/examples.log || { cat dist/examples.log; exit 1; }
 	@echo 'check: ok'
 
 gen: deps bpf ## write src/kernel/abi.gen.ts anew from the object's type information

@@ -67,6 +67,8 @@ program
   .addOption(runDir())
   .action(async (options) => (await import('./commands/sync.ts')).runSync(options));
 
+const FORMS_OF_MATRIX = 'table, json, markdown, mermaid, dot, svg, html or csv';
+
 /** A command that judges manifests: needs neither root nor a cluster. */
 const dryRunCommand = (usage: string, description: string, formats: string): Command =>
   program
@@ -116,6 +118,29 @@ dryRunCommand(
   'judge recorded flows (a line of JSON each, - for standard input) by these policies',
   'table, json or yaml',
 ).action(async (flows, options) => (await import('./commands/replay.ts')).runReplay(flows, options));
+
+dryRunCommand('matrix', 'who reaches whom on what, over the whole cluster', FORMS_OF_MATRIX)
+  .option('--by <level>', 'what rows and columns are: pod, workload or namespace', 'workload')
+  .option('-n, --namespace <name>', 'only pods of this namespace (repeatable)', append)
+  .option('--no-outside', 'without addresses outside the cluster')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  sluice matrix -f manifests/ --by namespace\n  sluice matrix -f manifests/ -o html > matrix.html',
+  )
+  .action(async (options) => (await import('./commands/matrix.ts')).runMatrix(options));
+
+program
+  .command('diff <before> <after>')
+  .description('which flows a change of policies allows or denies')
+  .option('-w, --with <path>', 'manifests that both sides have besides: pods, namespaces (repeatable)', append)
+  .option('--pod-cidr <cidr>', 'where pods without an address get one from (one a family)', append)
+  .option('-o, --output <format>', 'table, json or markdown', 'table')
+  .addHelpText(
+    'after',
+    '\nEach side is a file, a folder, or git:REVISION:PATH. Ends with 0 when no flow changes and with 1 when one does.\n' +
+      '\nExamples:\n  sluice diff policies/ policies.new/ --with pods.yaml\n  sluice diff git:main:deploy deploy -o markdown',
+  )
+  .action(async (before, after, options) => (await import('./commands/diff.ts')).runDiff(before, after, options));
 
 try {
   await program.parseAsync();

@@ -133,6 +133,13 @@ function endLines(direction: 'egress' | 'ingress', end: EndView | null, part: Pa
         `  ${label} ${word} by ${count(end.allowedBy.length, 'rule')}`,
         ...end.allowedBy.flatMap((rule) => ruleLines(rule)),
       ];
+    case 'cluster-rule':
+      return end.clusterRule === null
+        ? []
+        : [
+            `  ${label} ${word} by a ClusterNetworkPolicy of tier ${end.clusterRule.tier}, ${end.clusterRule.action}:`,
+            ...ruleLines(end.clusterRule),
+          ];
     case 'no-rule':
       return [`  ${label} ${word}: ${isolation(end, direction, podText(end, part))}`, ...missLines(end)];
   }
@@ -146,9 +153,9 @@ function podText({ pod, direction }: EndView, part: PartView): string {
 
 function isolation(end: EndView, direction: string, pod: string): string {
   const invalid = new Set(end.invalidPolicies);
-  const names = end.policies.map((policy) =>
-    invalid.has(policy) ? `${policy} (invalid: it isolates and allows nothing)` : policy,
-  );
+  const names = end.policies
+    .filter((policy) => !policy.startsWith('cnp:'))
+    .map((policy) => (invalid.has(policy) ? `${policy} (invalid: it isolates and allows nothing)` : policy));
   const verb = names.length === 1 ? 'isolates' : 'isolate';
   const none = end.nearMiss === null ? `and has no ${direction} rule` : 'and no rule allows this';
   return `${names.join(', ')} ${verb} ${pod} ${names.length > 1 ? none.replace('has', 'have') : none}`;
@@ -165,7 +172,7 @@ function missLines({ nearMiss }: EndView): readonly string[] {
 
 function ruleLines({ policy, rule, text, file, line }: EndView['allowedBy'][number]): readonly string[] {
   const at = file === null ? '' : ` (${file}${line === null ? '' : `:${line}`})`;
-  return [`          ${policy} ${rule}${at}`, ...wrapped(text, 12)];
+  return [`          ${policy} ${rule}${at}`, ...(text === '' ? [] : wrapped(text, 12))];
 }
 
 function wrapped(text: string, by: number): readonly string[] {

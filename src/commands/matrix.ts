@@ -15,7 +15,7 @@ import { workloadNames } from './support/workload-names.ts';
 export interface MatrixOptions extends InputOptions {
   readonly by: string;
   /** Only pods of these; empty: of all. */
-  readonly namespace: readonly string[];
+  readonly namespace?: readonly string[] | undefined;
   readonly outside: boolean;
   readonly output: string;
 }
@@ -53,7 +53,7 @@ export function askMatrix(
   by: Level,
   { namespace, outside }: Pick<MatrixOptions, 'namespace' | 'outside'>,
 ): Matrix {
-  const wanted = new Set(namespace);
+  const wanted = new Set(namespace ?? []);
   const nameOf = endNames(cluster, by);
   const endOf = (pod: PodKey): string | undefined => {
     return wanted.size === 0 || wanted.has(namespaceOf(pod)) ? nameOf(pod) : undefined;

@@ -194,5 +194,6 @@ function endKey(end: EndExplanation | undefined): string {
   const miss =
     nearMiss &&
     `${nearMiss.rule.policy}[${nearMiss.rule.index}] ${nearMiss.failures.map(({ kind }) => kind).join(' ')}`;
-  return [end.verdict, end.reason, end.policies.join(' '), allowedBy, miss ?? ''].join(';');
+  const clusterRule = end.clusterRule === undefined ? '' : `${end.clusterRule.policy}[${end.clusterRule.index}]`;
+  return [clusterRule, end.verdict, end.reason, end.policies.join(' '), allowedBy, miss ?? ''].join(';');
 }

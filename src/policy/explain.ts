@@ -3,6 +3,7 @@
  * a denial the near miss. The verdict is the compiler's.
  */
 import type { DryRun, FlowProtocol, Party } from './dry-run.ts';
+import { type ClusterRule, decideByTiers, isClusterPolicyKey } from './explain-tiers.ts';
 import { type Failure, peerFailures, portFailures } from './match.ts';
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Pod } from './model.ts';
 import type { Direction } from './simulate.ts';
@@ -39,6 +40,8 @@ export type EndReason =
   | 'rule'
   /** Isolated, and no rule allows. */
   | 'no-rule'
+  /** A rule of a ClusterNetworkPolicy allows or denies. */
+  | 'cluster-rule'
   /** Two pods claim the subject's address: it is closed. */
   | 'unknown-pod';
 
@@ -48,7 +51,7 @@ export interface EndExplanation {
   readonly pod: string;
   readonly verdict: 'allow' | 'deny';
   readonly reason: EndReason;
-  /** Policies that isolate the pod in this direction. */
+  /** Policies that have a say: those that isolate the pod in this direction, and `cnp:NAME` of ClusterNetworkPolicies. */
   readonly policies: readonly string[];
   /** Those among them that failed validation: they isolate and allow nothing. */
   readonly invalid: readonly string[];
@@ -58,6 +61,8 @@ export interface EndExplanation {
   readonly nearMiss: NearMiss | undefined;
   /** Some rule asks for an ipBlock, so the answer may depend on which address the peer has. */
   readonly blocksAsked: boolean;
+  /** Of `cluster-rule`. */
+  readonly clusterRule: ClusterRule | undefined;
 }
 
 /** Undefined when the pod is no subject: it has finished, or is on its node's network. */
@@ -67,6 +72,9 @@ export function explainEnd(dryRun: DryRun, direction: Direction, pod: Pod, flow:
   const verdict = dryRun.judge(key, direction, peerAddress, flow.protocol, flow.port);
   if (verdict === undefined) return undefined;
   const policies = dryRun.policiesOf(key)[direction];
+  const isolating = policies.filter((policy) => !isClusterPolicyKey(policy));
+  const tiers = isolating.length < policies.length ? decideByTiers(dryRun, direction, flow) : undefined;
+  const clusterRule = tiers?.stage === 'cluster' ? tiers.rule : undefined;
   const objects = policies.flatMap((policy) => dryRun.policies.get(policy) ?? []);
   const party = dryRun.partyAt(peerAddress);
   const ruled = objects
@@ -74,26 +82,29 @@ export function explainEnd(dryRun: DryRun, direction: Direction, pod: Pod, flow:
     .map((rule) => {
       return { rule, miss: ruleMiss(dryRun, rule, direction, pod, party, flow) };
     });
-  const allowedBy = ruled.filter(({ miss }) => miss.failures.length === 0).map(({ rule }) => refOf(rule));
-  const misses = verdict === 'allow' ? [] : ruled.map(({ miss }) => miss);
+  const allowedBy =
+    clusterRule !== undefined
+      ? []
+      : ruled.filter(({ miss }) => miss.failures.length === 0).map(({ rule }) => refOf(rule));
+  const misses = verdict === 'allow' || clusterRule !== undefined ? [] : ruled.map(({ miss }) => miss);
   return {
     direction,
     pod: key,
     verdict,
-    reason:
-      policies.length === 0
-        ? verdict === 'allow'
-          ? 'not-isolated'
-          : 'unknown-pod'
-        : verdict === 'allow'
-          ? 'rule'
-          : 'no-rule',
+    reason: clusterRule === undefined ? reasonOf(verdict, isolating) : 'cluster-rule',
+    clusterRule,
     policies,
     invalid: objects.filter(({ invalid }) => invalid === true).map(keyOf),
     allowedBy,
     nearMiss: misses.toSorted((a, b) => distanceOf(a) - distanceOf(b))[0],
     blocksAsked: ruled.some(({ rule: { rule } }) => rule.peers.some(({ ipBlock }) => ipBlock !== undefined)),
   };
+}
+
+/** Closed without a policy that isolates: the address is another pod's, too. */
+function reasonOf(verdict: 'allow' | 'deny', isolating: readonly string[]): EndReason {
+  if (isolating.length === 0) return verdict === 'allow' ? 'not-isolated' : 'unknown-pod';
+  return verdict === 'allow' ? 'rule' : 'no-rule';
 }
 
 interface PlacedRule {
@@ -130,8 +141,7 @@ function ruleMiss(
     const peerMisses = peer === undefined ? [] : peerFailures(peer, question);
     const throughBlock = direction === 'egress' && peer?.ipBlock !== undefined;
     for (const [portIndex, port] of orNone(rule.ports)) {
-      const portMisses =
-        port === undefined ? [] : portFailures(port, { ...flow, destination: destination, throughBlock });
+      const portMisses = port === undefined ? [] : portFailures(port, { ...flow, destination, throughBlock });
       const miss = { rule: refOf(placed), peerIndex, portIndex, failures: [...peerMisses, ...portMisses] };
       if (best === undefined || distanceOf(miss) < distanceOf(best)) best = miss;
     }

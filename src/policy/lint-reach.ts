@@ -1,6 +1,7 @@
 /** SL060 and SL061: pods that policies cut off from more than was probably meant. */
 import { selectorCovers } from './covers.ts';
 import type { DryRun } from './dry-run.ts';
+import { isClusterPolicyKey } from './explain-tiers.ts';
 import type { LintFinding, LintInput } from './lint-rules.ts';
 import { keyOf, livePods, selectedPods, somePods, validPolicies } from './lint-subject.ts';
 import type { NetworkPolicy, NetworkPolicyPort, NetworkPolicyRule, Pod } from './model.ts';
@@ -86,7 +87,9 @@ function lockingPolicy(
   pods: readonly Pod[],
   policies: readonly NetworkPolicy[],
 ): NetworkPolicy | undefined {
-  const isLocked = pods.every((pod) => dryRun.policiesOf(keyOf(pod))[direction].length > 0);
+  const isLocked = pods.every((pod) =>
+    dryRun.policiesOf(keyOf(pod))[direction].some((policy) => !isClusterPolicyKey(policy)),
+  );
   if (!isLocked || policies.some((policy) => policy[direction].length > 0)) return undefined;
   const type = direction === 'ingress' ? 'Ingress' : 'Egress';
   return policies.find(({ policyTypes }) => policyTypes.includes(type));

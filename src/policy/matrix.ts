@@ -7,6 +7,7 @@
 import { DryRun } from './dry-run.ts';
 import { RULE_SET_OPEN } from './ids.ts';
 import type { ClusterChange } from './model.ts';
+import { compareNames } from './name-order.ts';
 import { knownAddresses, type OutsideCell, outsideCells } from './outside.ts';
 import { onlyPods, type PodKey, podKinds } from './pod-kind.ts';
 import { PortSets } from './port-set.ts';
@@ -115,9 +116,4 @@ function outsideEnds(cells: readonly OutsideCell[], families: number): readonly 
     byLabel.set(label, { egress: RULE_SET_OPEN, ingress: RULE_SET_OPEN, addresses, pods: 0 });
   }
   return Array.from(byLabel, ([name, atom]) => ({ name, kind: 'outside', pods: 0, atoms: [atom] }));
-}
-
-/** `web-2` before `web-10`. */
-export function compareNames(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true }) || (a < b ? -1 : a > b ? 1 : 0);
 }

@@ -15,7 +15,7 @@ import type {
   PolicyType,
 } from './model.ts';
 import {
-  everySelector,
+  EVERYTHING,
   isInside,
   type OracleCluster,
   type OracleFlow,
@@ -122,7 +122,7 @@ function peerMatch(peer: ClusterNetworkPolicyPeer, question: Question): Match {
 }
 
 function podsOf({ namespaces, pods }: ClusterNetworkPolicyPeer): NamespacedPods {
-  return pods ?? { namespaceSelector: namespaces ?? everySelector, podSelector: everySelector };
+  return pods ?? { namespaceSelector: namespaces ?? EVERYTHING, podSelector: EVERYTHING };
 }
 
 function podMatch(

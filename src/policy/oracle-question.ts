@@ -61,7 +61,7 @@ const IANA: ReadonlyMap<number, Protocol> = new Map([
   [132, 'SCTP'],
 ]);
 
-export const everySelector: LabelSelector = { matchLabels: {}, matchExpressions: [] };
+export const EVERYTHING: LabelSelector = { matchLabels: {}, matchExpressions: [] };
 
 /** Undefined: one without ports. */
 export function protocolOf({ protocol }: OracleFlow): Protocol | undefined {

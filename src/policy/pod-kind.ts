@@ -16,6 +16,8 @@ export interface PodKinds {
   readonly pods: ReadonlyMap<PodKey, Pod>;
   /** Equal text: one kind. */
   readonly kindOf: ReadonlyMap<PodKey, string>;
+  /** Pods that share an address: each is a kind of its own, and nothing is known of it without the others. */
+  readonly contested: readonly PodKey[];
 }
 
 export function podKinds(changes: readonly ClusterChange[]): PodKinds {
@@ -32,13 +34,15 @@ export function podKinds(changes: readonly ClusterChange[]): PodKinds {
   const contested = contestedAddresses(pods.values());
   const numbers = new ObjectNumbers();
   const kindOf = new Map<PodKey, string>();
+  const alone: PodKey[] = [];
   for (const [key, pod] of pods) {
     const isContested = contested.size > 0 && pod.podIPs.some((address) => contested.has(address));
+    if (isContested) alone.push(key);
     // Whoever shares an address is judged alone: it is closed, and so is the other.
     const own = isContested ? key : places.of(pod.podIPs);
     kindOf.set(key, `${pod.namespace} ${numbers.labels(pod.labels)} ${numbers.ports(pod.namedPorts)} ${own}`);
   }
-  return { pods, kindOf };
+  return { pods, kindOf, contested: alone };
 }
 
 /** Neither finished nor on its node's network. */

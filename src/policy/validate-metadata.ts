@@ -27,6 +27,13 @@ export const NETWORK_POLICY: ObjectKind = {
   faultOfName: faultOfDnsSubdomain,
 };
 
+export const CLUSTER_NETWORK_POLICY: ObjectKind = {
+  kind: 'ClusterNetworkPolicy',
+  apiVersion: 'policy.networking.k8s.io/v1alpha2',
+  namespaced: false,
+  faultOfName: faultOfDnsSubdomain,
+};
+
 export interface Metadata {
   readonly name: string;
   /** `default` when a namespaced object names none; empty for others. */

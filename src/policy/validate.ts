@@ -11,6 +11,7 @@ import { type Place, expectObject, field, quote, readList, readString } from './
 
 export type { Problem, Read } from './problem.ts';
 export { readPod } from './validate-pod.ts';
+export { readClusterNetworkPolicy } from './validate-cluster-policy.ts';
 export { readNetworkPolicy } from './validate-policy.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';

@@ -21,11 +21,14 @@ const end = z.strictObject({
   direction: z.enum(['egress', 'ingress']),
   pod: z.string(),
   verdict,
-  reason: z.enum(['not-isolated', 'rule', 'no-rule', 'unknown-pod']),
+  reason: z.enum(['not-isolated', 'rule', 'no-rule', 'cluster-rule', 'unknown-pod']),
   policies: z.array(z.string()),
   invalidPolicies: z.array(z.string()),
   allowedBy: z.array(z.strictObject(rule)),
   nearMiss: z.strictObject({ ...rule, failures: z.array(z.string()) }).nullable(),
+  clusterRule: z
+    .strictObject({ ...rule, tier: z.enum(['Admin', 'Baseline']), action: z.enum(['Accept', 'Deny', 'Pass']) })
+    .nullable(),
 });
 const explanation = z.strictObject({
   from: z.string(),

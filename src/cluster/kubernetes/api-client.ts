@@ -3,13 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { ApiError, errorOfStatus } from './api-error.ts';
 import { Exchange } from './exchange.ts';
-import {
-  LINE_BYTES_MAX,
-  PAGE_BYTES_MAX,
-  REQUEST_IDLE_MS_MAX,
-  STATUS_BYTES_MAX,
-  WATCH_IDLE_MS_MAX,
-} from './limits.ts';
+import { LINE_BYTES_MAX, PAGE_BYTES_MAX, REQUEST_IDLE_MS_MAX, STATUS_BYTES_MAX, WATCH_IDLE_MS_MAX } from './limits.ts';
 import { readLines, readStart, readText } from './lines.ts';
 import type { ApiResponse, ApiTransport } from './transport.ts';
 

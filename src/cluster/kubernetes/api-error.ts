@@ -36,7 +36,11 @@ export class ApiError extends Error {
   /** The server asks to stay away so long; bounded by RETRY_AFTER_MS_MAX. 0: it does not. */
   readonly retryAfterMs: number;
 
-  constructor(kind: ApiErrorKind, message: string, options: { readonly retryAfterMs?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    kind: ApiErrorKind,
+    message: string,
+    options: { readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.retryAfterMs = options.retryAfterMs ?? 0;
@@ -59,7 +63,8 @@ export function errorOfStatus(body: unknown, status?: number, retryAfter?: strin
   const code = status ?? (typeof said.code === 'number' ? said.code : 0);
   const words = typeof said.message === 'string' ? said.message : typeof body === 'string' ? body.trim() : '';
   const kind = kindOf(code, said, words);
-  const text = words === '' ? '' : `: ${words.length > STATUS_CHARS_MAX ? `${words.slice(0, STATUS_CHARS_MAX)}...` : words}`;
+  const text =
+    words === '' ? '' : `: ${words.length > STATUS_CHARS_MAX ? `${words.slice(0, STATUS_CHARS_MAX)}...` : words}`;
   const message = `the API server ${status === undefined ? 'ended the watch with' : 'answered'} ${code}${text}`;
   return new ApiError(kind, message, { retryAfterMs: retryAfterMs(said, retryAfter) });
 }

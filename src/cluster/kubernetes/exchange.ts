@@ -39,7 +39,9 @@ export class Exchange {
   /** What to throw for an error met during the exchange: the stall is the cause of the abort that it leads to. */
   explain(error: unknown): unknown {
     if (!this.#stalled) return error;
-    return new ApiError('stalled', `nothing came from the API server for ${this.#idleMsMax / 1000} s`, { cause: error });
+    return new ApiError('stalled', `nothing came from the API server for ${this.#idleMsMax / 1000} s`, {
+      cause: error,
+    });
   }
 
   /** @param complete false: the rest of the answer is not wanted, so its connection goes. */

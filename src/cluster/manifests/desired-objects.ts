@@ -3,7 +3,8 @@
  * 1. a file that is gone takes its objects with it; a file that cannot be made out keeps those it had;
  * 2. of an object in two files the first by path counts, the other is reported;
  * 3. an object that becomes invalid stays in force as it was when it was valid;
- * 4. one that never was valid is what validation makes of it: an invalid NetworkPolicy isolates and allows nothing;
+ * 4. one that never was valid is what validation makes of it: an invalid NetworkPolicy isolates and allows nothing,
+ *    an invalid ClusterNetworkPolicy denies its pods everything;
  * 5. an object whose kind or apiVersion is mistyped in its file stays in force as it was.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -30,8 +31,10 @@ const ORDER: readonly (readonly [ClusterChange['op'], PolicyKind])[] = [
   ['set', 'Namespace'],
   ['set', 'Node'],
   ['set', 'NetworkPolicy'],
+  ['set', 'ClusterNetworkPolicy'],
   ['set', 'Pod'],
   ['delete', 'NetworkPolicy'],
+  ['delete', 'ClusterNetworkPolicy'],
   ['delete', 'Node'],
   ['delete', 'Namespace'],
 ];
@@ -157,6 +160,7 @@ function withConsequence(object: ManifestObject, inForce: InForce | undefined): 
 function describeConsequence(object: ManifestObject, inForce: InForce | undefined): string {
   if (inForce === undefined) return 'the object is left out';
   if (inForce.valid) return 'the last valid version stays in force';
+  if (object.kind === 'ClusterNetworkPolicy') return 'until then the policy denies its pods everything, at its place';
   return object.kind === 'NetworkPolicy'
     ? 'until then the policy isolates its pods and allows nothing'
     : 'what could be read of the object is in force';

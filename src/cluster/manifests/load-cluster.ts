@@ -201,7 +201,7 @@ function podKeyOf({ reference: { namespace, name } }: RawObject): string {
   return objectKey(namespace || 'default', name);
 }
 
-const CLUSTER_SCOPED: ReadonlySet<string> = new Set(['Node', 'Namespace']);
+const CLUSTER_SCOPED: ReadonlySet<string> = new Set(['Node', 'Namespace', 'ClusterNetworkPolicy']);
 
 function sourceKey({ reference: { kind, namespace, name } }: RawObject): string {
   return `${kind} ${CLUSTER_SCOPED.has(kind) ? name : objectKey(namespace || 'default', name)}`;

@@ -1,11 +1,19 @@
-import type { Namespace, NetworkPolicy, Node, Pod } from '../../policy/model.ts';
-import { type Read, readNamespace, readNetworkPolicy, readNode, readPod } from '../../policy/validate.ts';
+import type { ClusterNetworkPolicy, Namespace, NetworkPolicy, Node, Pod } from '../../policy/model.ts';
+import {
+  type Read,
+  readClusterNetworkPolicy,
+  readNamespace,
+  readNetworkPolicy,
+  readNode,
+  readPod,
+} from '../../policy/validate.ts';
 import type { EndpointSlice, Service } from '../../service/model.ts';
 import { readEndpointSlice } from '../../service/validate-endpoint-slice.ts';
 import { readService } from '../../service/validate-service.ts';
 
-export type KnownKind = 'Namespace' | 'Node' | 'Pod' | 'NetworkPolicy' | 'Service' | 'EndpointSlice';
-export type KnownObject = Namespace | Node | Pod | NetworkPolicy | Service | EndpointSlice;
+export type KnownKind =
+  'Namespace' | 'Node' | 'Pod' | 'NetworkPolicy' | 'ClusterNetworkPolicy' | 'Service' | 'EndpointSlice';
+export type KnownObject = Namespace | Node | Pod | NetworkPolicy | ClusterNetworkPolicy | Service | EndpointSlice;
 
 /** How a kind is read. */
 export interface ObjectReader {
@@ -20,6 +28,12 @@ const ALL: readonly ObjectReader[] = [
   { kind: 'Node', apiVersion: 'v1', namespaced: false, read: readNode },
   { kind: 'Pod', apiVersion: 'v1', namespaced: true, read: readPod },
   { kind: 'NetworkPolicy', apiVersion: 'networking.k8s.io/v1', namespaced: true, read: readNetworkPolicy },
+  {
+    kind: 'ClusterNetworkPolicy',
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    namespaced: false,
+    read: readClusterNetworkPolicy,
+  },
   { kind: 'Service', apiVersion: 'v1', namespaced: true, read: readService },
   { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1', namespaced: true, read: readEndpointSlice },
 ];

@@ -135,7 +135,7 @@ function foreignProblem(file: string, raw: RawObject, known: string | undefined)
   return {
     ...base,
     message: `${reference.kind} of ${reference.apiVersion} is not enforced`,
-    hint: 'Sluice enforces NetworkPolicy of networking.k8s.io/v1',
+    hint: 'Sluice enforces NetworkPolicy of networking.k8s.io/v1 and ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2',
   };
 }
 

@@ -1,7 +1,7 @@
 /** What the page of a matrix looks like and does: no part of it is made of names, so that it can be pinned by its hash. */
 import { DARK_VARS, GRAPH_CSS, LIGHT_VARS } from './matrix-svg.ts';
 
-export const PAGE_CSS = `
+export const PAGE_CSS: string = `
 :root { color-scheme: light dark; ${LIGHT_VARS} --hover: #eef2f7; --all-bg: #d6f0e0; --ports-bg: #dbe9fb; --partly-bg: #fbe7cf; }
 @media (prefers-color-scheme: dark) {
   :root { ${DARK_VARS} --hover: #222932; --all-bg: #173d2a; --ports-bg: #1b3455; --partly-bg: #47300f; }
@@ -19,13 +19,14 @@ input[type=search] { font: inherit; padding: .35rem .6rem; width: 18rem; max-wid
 .scroll { overflow: auto; max-height: 78vh; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
 table { border-collapse: separate; border-spacing: 0; font-size: 13px; }
 th, td { padding: .3rem .55rem; border-right: 1px solid var(--line); border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { background: var(--surface); font-weight: 600; white-space: nowrap; }
+th { background: var(--surface); font-weight: 600; min-width: 5.5rem; max-width: 14rem; overflow-wrap: anywhere; }
+tbody th { white-space: nowrap; max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
 thead th { position: sticky; top: 0; z-index: 2; vertical-align: bottom; }
 tbody th { position: sticky; left: 0; z-index: 1; }
 thead th:first-child { left: 0; z-index: 3; font-weight: 400; color: var(--soft); }
 td { min-width: 5.5rem; max-width: 16rem; }
 .all { background: var(--all-bg); } .ports { background: var(--ports-bg); } .partly { background: var(--partly-bg); }
-td.none, td.no-say { color: var(--soft); }
+td.none, td.no-say { color: var(--soft); opacity: .7; }
 td:hover { box-shadow: inset 0 0 0 1px var(--soft); }
 td:focus { outline: 2px solid var(--ports); outline-offset: -2px; }
 th small { display: block; font-weight: 400; color: var(--soft); }

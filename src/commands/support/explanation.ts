@@ -3,6 +3,7 @@ import type { LoadedCluster } from '../../cluster/manifests/load-cluster.ts';
 import type { Answer, AnswerPart } from '../../policy/answer.ts';
 import type { DryRun } from '../../policy/dry-run.ts';
 import type { EndExplanation, RuleRef } from '../../policy/explain.ts';
+import type { ClusterRule } from '../../policy/explain-tiers.ts';
 import type { FlowCell } from '../../policy/flow-cells.ts';
 import { ruleText } from '../../policy/rule-text.ts';
 
@@ -14,6 +15,12 @@ export interface RuleView {
   readonly text: string;
   readonly file: string | null;
   readonly line: number | null;
+}
+
+/** A rule of a ClusterNetworkPolicy that decided. */
+export interface ClusterRuleView extends RuleView {
+  readonly tier: 'Admin' | 'Baseline';
+  readonly action: 'Accept' | 'Deny' | 'Pass';
 }
 
 export interface NearMissView extends RuleView {
@@ -29,6 +36,7 @@ export interface EndView {
   readonly invalidPolicies: readonly string[];
   readonly allowedBy: readonly RuleView[];
   readonly nearMiss: NearMissView | null;
+  readonly clusterRule: ClusterRuleView | null;
 }
 
 export interface PartView {
@@ -79,11 +87,29 @@ function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): E
     reason: end.reason,
     policies: end.policies,
     invalidPolicies: end.invalid,
+    clusterRule: end.clusterRule === undefined ? null : viewClusterRule(end.clusterRule, dryRun, cluster),
     allowedBy: end.allowedBy.map((ref) => viewRule(ref, dryRun, cluster)),
     nearMiss:
       nearMiss === undefined
         ? null
         : { ...viewRule(nearMiss.rule, dryRun, cluster), failures: nearMiss.failures.map(({ text }) => text) },
+  };
+}
+
+function viewClusterRule(rule: ClusterRule, dryRun: DryRun, cluster: LoadedCluster): ClusterRuleView {
+  const { policy, direction, index, tier, action, invalid } = rule;
+  const source = cluster.sources.get(`ClusterNetworkPolicy ${policy}`);
+  const path = `${direction}[${index}]`;
+  const name = dryRun.clusterPolicies.get(policy)?.[direction][index]?.name ?? '';
+  const text = invalid ? 'the policy is invalid, and denies' : name === '' ? '' : `rule ${name}`;
+  return {
+    policy: `cnp:${policy}`,
+    rule: path,
+    tier,
+    action,
+    text,
+    file: source?.file ?? null,
+    line: source?.place(`spec.${path}`)?.line ?? null,
   };
 }
 

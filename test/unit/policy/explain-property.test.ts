@@ -11,7 +11,7 @@ import { DryRun } from '../../../src/policy/dry-run.ts';
 import { podCells, rangeCells } from '../../../src/policy/flow-cells.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
 import { changeCluster, emptyCluster, evaluateFlow, type OracleCluster } from '../../../src/policy/oracle.ts';
-import { flowOf, flowSeedArb, flowSpace, scenarioArb } from '../../support/generators.ts';
+import { clusterPolicyScenarioArb, flowOf, flowSeedArb, flowSpace, scenarioArb } from '../../support/generators.ts';
 
 const RUNS = Number(process.env['SLUICE_PROPERTY_RUNS'] ?? 150);
 const FLOWS = 40;
@@ -42,7 +42,7 @@ function oracleOf(dryRun: DryRun, changes: readonly ClusterChange[]): OracleClus
   return cluster;
 }
 
-const clusterArb = scenarioArb.map(({ initial }) => objectsOf(initial));
+const clusterArb = fc.oneof(scenarioArb, clusterPolicyScenarioArb).map(({ initial }) => objectsOf(initial));
 
 test('verdict, policies and rules of an explanation are those of the oracle', { timeout: 120_000 }, () => {
   const seeds = fc.array(flowSeedArb, { minLength: FLOWS, maxLength: FLOWS });
@@ -63,13 +63,20 @@ test('verdict, policies and rules of an explanation are those of the oracle', { 
           // A contested or unknown address is nobody's end; the oracle closes it, an explanation has nothing to say.
           if (end === undefined) continue;
           expect(end.verdict).toBe(told[direction]);
-          expect([...end.policies]).toEqual([...told[`${direction}Policies`]]);
+          const isolating = end.policies.filter((policy) => !policy.startsWith('cnp:'));
+          expect(isolating).toEqual([...told[`${direction}Policies`]]);
+          const decision = told[`${direction}Decision`];
+          if (decision?.stage === 'Admin' || decision?.stage === 'Baseline') {
+            expect(end).toMatchObject({ reason: 'cluster-rule', allowedBy: [], nearMiss: undefined });
+            expect(end.clusterRule).toMatchObject({ policy: decision.policy, index: decision.index });
+            continue;
+          }
           const allowedBy = end.allowedBy.map(({ policy, index }) => `${policy}[${index}]`);
           expect(allowedBy.sort()).toEqual(
             told[`${direction}Rules`].map(({ policy, index }) => `${policy}[${index}]`).sort(),
           );
           expect(end.reason).toBe(
-            end.policies.length === 0 ? 'not-isolated' : end.verdict === 'allow' ? 'rule' : 'no-rule',
+            isolating.length === 0 ? 'not-isolated' : end.verdict === 'allow' ? 'rule' : 'no-rule',
           );
           if (end.nearMiss !== undefined) expect(end.nearMiss.failures.length).toBeGreaterThan(0);
         }

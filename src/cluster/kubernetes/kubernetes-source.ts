@@ -1,0 +1,166 @@
+/**
+ * An API server as the desired state: one reflector for each type of object that Sluice reads.
+ * 1. What is in force is a function of what the server holds now, so that every node, and an agent that has just
+ *    started, comes to the same: an object that cannot be used is never replaced by an earlier version of it.
+ * 2. An invalid NetworkPolicy (a field or form that this version of Sluice does not know: the server itself has accepted
+ *    it) isolates the pods it selects and allows nothing. What it newly allows or forbids is not known.
+ * 3. An invalid Pod or Namespace is left out: it matches nothing, and its own pods stay closed. Of Nodes, Services and
+ *    EndpointSlices counts what could be read.
+ * 4. A server that cannot be reached changes nothing.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import { ConfigError } from '../../lib/errors.ts';
+import type { KnownObject } from '../manifests/object-readers.ts';
+import type { ClusterListener, ClusterSource, Freshness, ObjectProblem } from '../source.ts';
+import { ChangeBatch } from './change-batch.ts';
+import type { ObjectChange } from './held-objects.ts';
+import { BATCH_DELAY_MS, FAULT_TOLERATED_MS } from './limits.ts';
+import { ObjectProblems } from './object-problems.ts';
+import { Reflector, type ReflectorStats } from './reflector.ts';
+import { knownResources, type Resource } from './resource.ts';
+import type { ApiTransport } from './transport.ts';
+
+export interface KubernetesSourceOptions {
+  /** Closed with the source. */
+  readonly transport: ApiTransport;
+  readonly clock: Clock;
+  /** From 0 (inclusive) to 1 (exclusive). */
+  readonly random: () => number;
+  /** @default knownResources() */
+  readonly resources?: readonly Resource<KnownObject>[];
+}
+
+export class KubernetesSource implements ClusterSource {
+  readonly synced: Promise<void>;
+  readonly #transport: ApiTransport;
+  readonly #clock: Clock;
+  readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly #reflectors: readonly Reflector<KnownObject>[];
+  readonly #batch: ChangeBatch = new ChangeBatch();
+  readonly #problems: ObjectProblems = new ObjectProblems();
+  /** Kinds that are told to be out of sight. */
+  #toldFaults = '';
+  #listener: ClusterListener | undefined;
+  #isSynced = false;
+  #closed = false;
+  #cancelFlush: (() => void) | undefined;
+
+  constructor(options: KubernetesSourceOptions) {
+    const { transport, clock, random, resources = knownResources() } = options;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#reflectors = resources.map(
+      (resource) =>
+        new Reflector({
+          resource,
+          transport,
+          clock,
+          random,
+          onChanges: (changes) => this.#take(resource, changes),
+          onFault: () => this.#noticeFaults(),
+        }),
+    );
+    this.synced = this.#ready.promise;
+    // Whoever waits for it gets the error; that nobody waits must not end the process.
+    this.synced.catch(() => undefined);
+  }
+
+  start(listener: ClusterListener): void {
+    if (this.#listener !== undefined) throw new Error('the watch on the API server is started twice');
+    this.#listener = listener;
+    for (const reflector of this.#reflectors) reflector.start();
+    void this.#begin();
+  }
+
+  /** As of the resource that was seen the longest time ago. */
+  freshness(): Freshness {
+    const seen = this.#reflectors.map((reflector) => reflector.freshness().asOfMs);
+    const faults = this.#reflectors.flatMap((reflector) => {
+      const { fault } = reflector.freshness();
+      return fault === undefined ? [] : [`${reflector.resource.kind}: ${fault}`];
+    });
+    return {
+      synced: this.#isSynced,
+      asOfMs: this.#isSynced ? Math.min(...seen) : 0,
+      fault: faults.length === 0 ? undefined : faults.join('; '),
+    };
+  }
+
+  /** For metrics, by kind. */
+  stats(): ReadonlyMap<string, ReflectorStats> {
+    return new Map(this.#reflectors.map((reflector) => [reflector.resource.kind, reflector.stats()]));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelFlush?.();
+    await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+    this.#transport.close();
+    this.#ready.reject(new ConfigError('the watch on the API server was closed before everything was listed'));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The first update, when everything is listed. */
+  async #begin(): Promise<void> {
+    const lists = await Promise.allSettled(this.#reflectors.map((reflector) => reflector.synced));
+    if (this.#closed || lists.some(({ status }) => status === 'rejected')) return;
+    this.#isSynced = true;
+    this.#flush();
+    this.#ready.resolve();
+  }
+
+  #take(resource: Resource<KnownObject>, changes: readonly ObjectChange<KnownObject>[]): void {
+    for (const change of changes) {
+      this.#batch.put(resource.kind, change.key, change.op === 'set' ? change.object : undefined);
+      this.#problems.take(resource, change);
+    }
+    this.#flushSoon();
+  }
+
+  /** The delay runs from the first change, so no stream of changes puts it off. */
+  #flushSoon(): void {
+    if (!this.#isSynced || this.#closed) return;
+    this.#cancelFlush ??= this.#clock.schedule(BATCH_DELAY_MS, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#cancelFlush = undefined;
+    const { changes, services } = this.#batch.take();
+    const problems = [...this.#faultProblems(), ...this.#problems.list()];
+    this.#listener?.({ changes, services, problems });
+  }
+
+  /** Before the first update there is nothing in force that could be out of date: `freshness` tells of it. */
+  #noticeFaults(): void {
+    const told = this.#lastingFaults()
+      .map(({ kind }) => kind)
+      .join(' ');
+    if (!this.#isSynced || told === this.#toldFaults) return;
+    this.#toldFaults = told;
+    this.#flushSoon();
+  }
+
+  #lastingFaults(): readonly { readonly kind: string; readonly apiVersion: string; readonly fault: string }[] {
+    const nowMs = this.#clock.monotonicMs();
+    return this.#reflectors.flatMap((reflector) => {
+      const { fault, faultSinceMs } = reflector.freshness();
+      if (fault === undefined || faultSinceMs === undefined || nowMs - faultSinceMs < FAULT_TOLERATED_MS) return [];
+      return [{ kind: reflector.resource.kind, apiVersion: reflector.resource.apiVersion, fault }];
+    });
+  }
+
+  #faultProblems(): readonly ObjectProblem[] {
+    return this.#lastingFaults().map(({ kind, apiVersion, fault }) => ({
+      severity: 'error',
+      object: undefined,
+      file: undefined,
+      place: undefined,
+      path: '',
+      message: `objects of type ${kind} (${apiVersion}) cannot be seen: ${fault}`,
+      hint: 'what was seen before stays in force; changes since are not',
+    }));
+  }
+}

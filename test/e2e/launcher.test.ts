@@ -94,15 +94,14 @@ describe('ADD', () => {
     expect(errorOf(await bench.run(add, { ...bench.config, prevResult: { ips: [] } })).code).toBe(2);
   });
 
-  test('CNI-25: a hundred of them at once are carried out, sixteen at a time', async () => {
+  test('CNI-25: a hundred of them at once are carried out side by side', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     agent.network.beforeAdd = () => promise;
     const runs = Array.from({ length: 100 }, (_, i) => bench.run({ ...add, CNI_CONTAINERID: `c${i}` }));
-    await eventually('all have come', () => agent.handler.load.waiting === 84);
+    await eventually('all have come', () => agent.handler.load.running === 100);
     resolve();
     for (const outcome of await Promise.all(runs)) expect(outcome.exitCode).toBe(0);
     expect(agent.network.attached.size).toBe(100);
-    expect(agent.network.runningMost).toBe(16);
   });
 });
 

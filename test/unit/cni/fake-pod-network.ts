@@ -12,23 +12,15 @@ export class FakePodNetwork implements PodNetwork {
   /** Run by every ADD before it attaches; may wait, or throw. */
   beforeAdd: (request: AddRequest, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   beforeRemove: (request: RemoveRequest) => Promise<void> = () => Promise.resolve();
-  running = 0;
-  runningMost = 0;
 
   async add(request: AddRequest, signal: AbortSignal): Promise<AddedPod> {
     const key = attachmentKey(request);
     this.calls.push(`ADD ${key}`);
     this.adds.push(request);
-    this.running += 1;
-    this.runningMost = Math.max(this.runningMost, this.running);
-    try {
-      await this.beforeAdd(request, signal);
-      if (this.attached.has(key)) throw new CniError(CniCode.invalidEnvironment, `${key} is attached already`);
-      this.attached.add(key);
-      return ADDED;
-    } finally {
-      this.running -= 1;
-    }
+    await this.beforeAdd(request, signal);
+    if (this.attached.has(key)) throw new CniError(CniCode.invalidEnvironment, `${key} is attached already`);
+    this.attached.add(key);
+    return ADDED;
   }
 
   async remove(request: RemoveRequest): Promise<void> {

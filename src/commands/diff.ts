@@ -66,7 +66,8 @@ async function readSide(side: string, options: DiffOptions): Promise<LoadedClust
   tellProblems(cluster.problems);
   const errors = cluster.problems.filter(({ severity }) => severity === 'error');
   const hopeless = errors.filter(({ object }) => object === undefined);
-  if (hopeless.length > 0) throw new ConfigError(`${side} has ${count(hopeless.length, 'error')} that must be mended first`);
+  if (hopeless.length > 0)
+    throw new ConfigError(`${side} has ${count(hopeless.length, 'error')} that must be mended first`);
   if (errors.length > 0) endWith(EXIT_INPUT);
   return cluster;
 

@@ -66,7 +66,9 @@ export function askMatrix(
   }
   if (matrix.ends.length > ENDS_MAX) {
     const parts = `${count(length, by)} and ${count(matrix.ends.length - length, 'range')} outside`;
-    throw new ConfigError(`${parts} are more than ENDS_MAX, ${ENDS_MAX}: ask with --by ${by === 'pod' ? 'workload' : 'namespace'}, for one --namespace, or with --no-outside`);
+    throw new ConfigError(
+      `${parts} are more than ENDS_MAX, ${ENDS_MAX}: ask with --by ${by === 'pod' ? 'workload' : 'namespace'}, for one --namespace, or with --no-outside`,
+    );
   }
   return matrix;
 }

@@ -116,14 +116,17 @@ export function planTransition(image: KernelImage, next: VerdictTables, limits: 
 
 type SidesOf = <T>(before: T, after: T) => Sides<T>;
 
-/** The address matched nothing but terms that mean every peer, so that whatever it gets, nothing is taken from it. */
+/**
+ * The address was an unknown pod's, which never may more than a known one: whatever it gets, nothing is taken from it. One of
+ * the world may lose by becoming a pod's, when a policy denies pods.
+ */
 function isNewcomer(image: KernelImage): (change: AddressChange) => boolean {
   let prefixes: PrefixLookup | undefined;
   return ({ key, before, after }) => {
     if (before.flags !== after.flags || after.peerClass === PEER_CLASS_NONE) return false;
     prefixes ??= new PrefixLookup(image.prefixes);
     const peerClass = before.peerClass === PEER_CLASS_NONE ? prefixes.classOf(key) : before.peerClass;
-    return peerClass === PEER_CLASS_UNKNOWN_POD || peerClass === PEER_CLASS_WORLD;
+    return peerClass === PEER_CLASS_UNKNOWN_POD;
   };
 }
 

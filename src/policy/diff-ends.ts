@@ -37,7 +37,13 @@ export function podDiffEnds(
     const [speaker] = pods;
     if (speaker === undefined) continue;
     const end = endOfPod(speaker, pods, sides);
-    const key = JSON.stringify([end.lanes.map(({ family, classes }) => [family, classes]), end.egress, end.ingress, end.egressPolicies, end.ingressPolicies]);
+    const key = JSON.stringify([
+      end.lanes.map(({ family, classes }) => [family, classes]),
+      end.egress,
+      end.ingress,
+      end.egressPolicies,
+      end.ingressPolicies,
+    ]);
     const known = ends.get(key);
     ends.set(key, known === undefined ? end : { ...known, pods: [...known.pods, ...pods] });
   }
@@ -88,7 +94,8 @@ export interface AddressPair {
 
 export function pairAddresses(before: readonly string[], after: readonly string[]): readonly AddressPair[] {
   return ([4, 6] as const).flatMap((family) => {
-    const ofFamily = (list: readonly string[]): readonly string[] => list.filter((text) => parseAddress(text)?.family === family);
+    const ofFamily = (list: readonly string[]): readonly string[] =>
+      list.filter((text) => parseAddress(text)?.family === family);
     const now = ofFamily(after);
     return ofFamily(before).flatMap((old, i): readonly AddressPair[] => {
       const other = now[i];

@@ -39,16 +39,13 @@ export class DiffGroups {
   /** Denials first. */
   list(): readonly PairGroup[] {
     const groups = Array.from(this.#byReason.values()).flatMap(productsOf);
-    return [...groups.filter(({ change }) => change === 'denied'), ...groups.filter(({ change }) => change === 'allowed')];
+    return [
+      ...groups.filter(({ change }) => change === 'denied'),
+      ...groups.filter(({ change }) => change === 'allowed'),
+    ];
   }
 
-  #gather(
-    change: PairGroup['change'],
-    ports: PortSetId,
-    reason: string,
-    source: DiffEnd,
-    destination: DiffEnd,
-  ): void {
+  #gather(change: PairGroup['change'], ports: PortSetId, reason: string, source: DiffEnd, destination: DiffEnd): void {
     const key = `${change} ${ports} ${reason}`;
     const gathering = this.#byReason.get(key) ?? { change, ports, sourcesOf: new Map() };
     this.#byReason.set(key, gathering);

@@ -55,7 +55,8 @@ export function witnessOf(
   const port = first.first === 0 && first.last > 0 ? 1 : first.first;
   for (const from of source.lanes) {
     for (const to of destination.lanes) {
-      if (from.family !== to.family || !changesAt(source, from, destination, to, placeAt(first, port), context)) continue;
+      if (from.family !== to.family || !changesAt(source, from, destination, to, placeAt(first, port), context))
+        continue;
       // Pods of one kind talk to one another: the second receives.
       const pod = destination.pods[source === destination ? 1 : 0];
       return {
@@ -73,14 +74,18 @@ export function witnessOf(
 export function explainFlow(witness: Witness, sides: readonly [DiffSide, DiffSide]): readonly EndChange[] {
   const changes: EndChange[] = [];
   for (const direction of ['egress', 'ingress'] as const) {
-    const [own, other] = direction === 'egress' ? [witness.source, witness.destination] : [witness.destination, witness.source];
+    const [own, other] =
+      direction === 'egress' ? [witness.source, witness.destination] : [witness.destination, witness.source];
     const speaker = own.end.pods[0];
     if (speaker === undefined) continue;
     const [before, after] = sides.map(({ dryRun }, side) => {
       const pod = dryRun.pods.get(speaker);
       const [mine, theirs] = [own.lane.addresses[side]!, other.lane.addresses[side]!];
       const [source, destination] = direction === 'egress' ? [mine, theirs] : [theirs, mine];
-      return pod && explainEnd(dryRun, direction, pod, { source, destination, protocol: witness.protocol, port: witness.port });
+      return (
+        pod &&
+        explainEnd(dryRun, direction, pod, { source, destination, protocol: witness.protocol, port: witness.port })
+      );
     });
     if (before === undefined || after === undefined || before.verdict === after.verdict) continue;
     changes.push({ direction, pod: own.pod ?? speaker, before, after });
@@ -112,7 +117,12 @@ function protocolAt({ protocol }: PortInterval, { family }: Lane): FlowProtocol 
   return family === 4 ? 'ICMP' : 'ICMPv6';
 }
 
-function witnessEnd(end: DiffEnd, lane: Lane, pod: PodKey | undefined, { pods: [before, after] }: WitnessContext): WitnessEnd {
+function witnessEnd(
+  end: DiffEnd,
+  lane: Lane,
+  pod: PodKey | undefined,
+  { pods: [before, after] }: WitnessContext,
+): WitnessEnd {
   if (pod === undefined) return { pod, addresses: lane.addresses, end, lane };
   const index = end.lanes.filter(({ family }) => family === lane.family).indexOf(lane);
   const own = pairAddresses(before.get(pod)?.podIPs ?? [], after.get(pod)?.podIPs ?? []);

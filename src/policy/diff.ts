@@ -64,7 +64,12 @@ export function diffClusters(before: readonly ClusterChange[], after: readonly C
   const groups = collect(ends, sides, sets).list();
   return {
     groups: groups.map(({ change, ports, sources, destinations }) => {
-      const witness = witnessOf(sources, destinations, ports, { change, sides, sets, pods: [kindsBefore.pods, kindsAfter.pods] });
+      const witness = witnessOf(sources, destinations, ports, {
+        change,
+        sides,
+        sets,
+        pods: [kindsBefore.pods, kindsAfter.pods],
+      });
       return { change, ports, sources, destinations, witness, ends: explainFlow(witness, sides) };
     }),
     sets,

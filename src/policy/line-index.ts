@@ -5,9 +5,14 @@ import { namedPortTerm, type NamedNumbers, type PortSpec } from './port-term.ts'
 import type { MaskLayer } from './port-masks.ts';
 import { type TierLine, widened } from './tier-line.ts';
 
+/** Lists of layers that one rule set keeps; made anew when there are more. */
+const LAYERS_KEPT_MAX = 4096;
+
 export class LineIndex {
   readonly #lines: readonly TierLine[];
   readonly #byTerm = new Map<PeerTerm, number[]>();
+  /** By the lines that match: classes are many, and most match the same lines. */
+  readonly #known = new Map<string, readonly MaskLayer[]>();
   /** Lines about every address, or all but some. */
   readonly #wide: readonly number[];
 
@@ -40,8 +45,22 @@ export class LineIndex {
         else matching.add(i);
       }
     }
-    const inOrder = [...matching].sort((a, b) => a - b).map((i) => this.#lines[i]!);
-    return layersOf(inOrder, (ports) => resolved(ports, peerClass?.numbers));
+    const indexes = [...matching].sort((a, b) => a - b);
+    let key = indexes.join();
+    for (const i of indexes) {
+      const { ports } = this.#lines[i]!;
+      if (ports.names.length > 0) key += `;${resolved(ports, peerClass?.numbers).join()}`;
+    }
+    let layers = this.#known.get(key);
+    if (layers === undefined) {
+      layers = layersOf(
+        indexes.map((i) => this.#lines[i]!),
+        (ports) => resolved(ports, peerClass?.numbers),
+      );
+      if (this.#known.size >= LAYERS_KEPT_MAX) this.#known.clear();
+      this.#known.set(key, layers);
+    }
+    return layers;
   }
 
   /**

@@ -59,7 +59,8 @@ export function buildMatrix({ changes, endOf, outside }: MatrixQuestion): Matrix
   }
   const list = Array.from(ends, ([name, end]) => end.finish(name)).sort((a, b) => compareNames(a.name, b.name));
   const families = list.reduce(
-    (all, { atoms: own }) => own.reduce((sum, atom) => atom.addresses.reduce((bits, each) => bits | each.families, sum), all),
+    (all, { atoms: own }) =>
+      own.reduce((sum, atom) => atom.addresses.reduce((bits, each) => bits | each.families, sum), all),
     0,
   );
   const judged = [{ tables: dryRun.result.tables, reader: dryRun.reader }];
@@ -99,7 +100,10 @@ const KEYS = new WeakMap<Atom, string>();
 function atomKey(atom: Atom): string {
   let key = KEYS.get(atom);
   if (key === undefined) {
-    key = `${atom.egress} ${atom.ingress} ${atom.addresses.map((each) => `${each.families}:${each.peerClass}`).sort().join(' ')}`;
+    key = `${atom.egress} ${atom.ingress} ${atom.addresses
+      .map((each) => `${each.families}:${each.peerClass}`)
+      .sort()
+      .join(' ')}`;
     KEYS.set(atom, key);
   }
   return key;

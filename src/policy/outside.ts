@@ -3,13 +3,7 @@
  * cluster. Ranges of pods that nobody knows are left out: policies have nothing to say of them that is worth a line.
  */
 import { addressFromTable, parseAddress, type Family } from '../net/address.ts';
-import {
-  addressNumber,
-  type AddressRange,
-  formatNumber,
-  formatRange,
-  rangeOfCidr,
-} from './address-range.ts';
+import { type AddressRange, formatNumber, formatRange, rangeOfCidr } from './address-range.ts';
 import { addressKey } from './address-key.ts';
 import { maskCidr } from '../net/cidr.ts';
 import { PEER_CLASS_UNKNOWN_POD, PEER_CLASS_WORLD, PREFIX_KEY_BYTES } from './ids.ts';
@@ -122,7 +116,8 @@ function firstFree({ family, first, last }: AddressRange, known: ReadonlySet<str
 
 function addRange(ranges: AddressRange[], range: AddressRange): void {
   const before = ranges.at(-1);
-  if (before !== undefined && before.last + 1n === range.first) ranges[ranges.length - 1] = { ...before, last: range.last };
+  if (before !== undefined && before.last + 1n === range.first)
+    ranges[ranges.length - 1] = { ...before, last: range.last };
   else ranges.push(range);
 }
 

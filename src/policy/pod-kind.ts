@@ -6,7 +6,7 @@
 import { behindKey, firstKey, readAddressKey } from './address-key.ts';
 import { parseIpv4 } from '../net/address.ts';
 import { parseCidr } from '../net/cidr.ts';
-import type { ClusterChange, Labels, NamedPort, NetworkPolicy, Pod } from './model.ts';
+import type { ClusterChange, ClusterNetworkPolicy, Labels, NamedPort, NetworkPolicy, Pod } from './model.ts';
 
 /** `namespace/name`. */
 export type PodKey = string;
@@ -22,15 +22,16 @@ export interface PodKinds {
 
 export function podKinds(changes: readonly ClusterChange[]): PodKinds {
   const pods = new Map<PodKey, Pod>();
-  const policies: NetworkPolicy[] = [];
+  const blocks = new Set<string>();
   for (const change of changes) {
     if (change.op !== 'set') continue;
-    if (change.kind === 'NetworkPolicy') policies.push(change.object);
+    if (change.kind === 'NetworkPolicy') addBlocks(change.object, blocks);
+    if (change.kind === 'ClusterNetworkPolicy') addNetworks(change.object, blocks);
     if (change.kind !== 'Pod') continue;
     const { object } = change;
     if (isSubject(object)) pods.set(podKey(object), object);
   }
-  const places = new BlockPlaces(policies);
+  const places = new BlockPlaces(blocks);
   const contested = contestedAddresses(pods.values());
   const numbers = new ObjectNumbers();
   const kindOf = new Map<PodKey, string>();
@@ -74,19 +75,25 @@ function contestedAddresses(pods: Iterable<Pod>): ReadonlySet<string> {
   return contested;
 }
 
+function addBlocks({ ingress, egress }: NetworkPolicy, texts: Set<string>): void {
+  for (const { ipBlock } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
+    if (ipBlock !== undefined) for (const text of [ipBlock.cidr, ...ipBlock.except]) texts.add(text);
+  }
+}
+
+function addNetworks({ ingress, egress }: ClusterNetworkPolicy, texts: Set<string>): void {
+  for (const { networks = [] } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
+    for (const text of networks) texts.add(text);
+  }
+}
+
 /** Where an address lies between the edges of every block that any policy names. */
 class BlockPlaces {
   /** Of IPv4, as numbers; keys of the other family. */
   readonly #edges4: readonly number[];
   readonly #edges6: readonly string[];
 
-  constructor(policies: readonly NetworkPolicy[]) {
-    const texts = new Set<string>();
-    for (const { ingress, egress } of policies) {
-      for (const { ipBlock } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
-        if (ipBlock !== undefined) for (const text of [ipBlock.cidr, ...ipBlock.except]) texts.add(text);
-      }
-    }
+  constructor(texts: Iterable<string>) {
     const edges4 = new Set<number>();
     const edges6 = new Set<string>();
     for (const text of texts) {
@@ -106,7 +113,8 @@ class BlockPlaces {
   of(addresses: readonly string[]): string {
     let places = '';
     for (const text of addresses) {
-      if (text.includes(':')) places += ` 6:${this.#edges6.length === 0 ? 0 : countUpTo(this.#edges6, readAddressKey(text) ?? '')}`;
+      if (text.includes(':'))
+        places += ` 6:${this.#edges6.length === 0 ? 0 : countUpTo(this.#edges6, readAddressKey(text) ?? '')}`;
       else places += ` 4:${this.#edges4.length === 0 ? 0 : countUpTo(this.#edges4, ipv4Number(parseIpv4(text) ?? []))}`;
     }
     return places;

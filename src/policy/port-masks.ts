@@ -6,7 +6,7 @@
 import { PORT_CLASSES_PER_BLOCK, ROW_BYTES } from './ids.ts';
 import type { ClusterNetworkPolicyTier } from './model.ts';
 import type { PortClass } from './port-classes.ts';
-import { tierBits, type LayerBits } from './tier-bits.ts';
+import { allowedBits, chained, tierBits, type DecidedBits, type LayerBits } from './tier-bits.ts';
 import type { LineAction } from './tier-line.ts';
 
 /** A line that matches a class. */
@@ -33,6 +33,10 @@ const SLACK = 1024;
 
 export class PortMasks {
   readonly #masks = new Map<string, PortMask>();
+  /** By the list of layers itself, which is much cheaper than by its text. Only of masks in `#masks`. */
+  #tiered = new WeakMap<readonly MaskLayer[], Map<PortMask, PortMask>>();
+  /** What lists of layers decide; of the port classes as they are. */
+  #decided = new WeakMap<readonly MaskLayer[], readonly DecidedBits[]>();
   #classesOf = new Map<number, number[]>();
   #blockCount = 1;
   #sweepAt = SLACK;
@@ -59,6 +63,20 @@ export class PortMasks {
   /** What the layers decide, and `behind` where they leave it open. */
   tiered(layers: readonly MaskLayer[], behind: PortMask): PortMask {
     if (layers.length === 0) return behind;
+    let byBehind = this.#tiered.get(layers);
+    if (byBehind === undefined) {
+      byBehind = new Map();
+      this.#tiered.set(layers, byBehind);
+    }
+    let mask = byBehind.get(behind);
+    if (mask === undefined) {
+      mask = this.#intern(layers, behind);
+      byBehind.set(behind, mask);
+    }
+    return mask;
+  }
+
+  #intern(layers: readonly MaskLayer[], behind: PortMask): PortMask {
     const lines = layers.map(({ tier, action, terms }) => `${tier} ${action} ${textOf(terms)}`);
     const key = [...lines, textOf(behind.terms)].join('\n');
     let mask = this.#masks.get(key);
@@ -82,6 +100,7 @@ export class PortMasks {
       }
     }
     this.#classesOf = classesOf;
+    this.#decided = new WeakMap();
     this.#blockCount = Math.floor(largest / PORT_CLASSES_PER_BLOCK) + 1;
     this.all.blocks = Array.from({ length: this.#blockCount }, () => EVERY_BIT);
     for (const mask of this.#masks.values()) {
@@ -94,21 +113,34 @@ export class PortMasks {
     if (this.#masks.size < this.#sweepAt) return;
     const used = inUse();
     for (const [key, mask] of this.#masks) if (!used.has(mask)) this.#masks.delete(key);
+    this.#tiered = new WeakMap();
     this.#sweepAt = this.#masks.size * 2 + SLACK;
   }
 
   #tieredBits(layers: readonly MaskLayer[], behind: readonly number[] | undefined): readonly Uint8Array[] {
-    const blocksOf = (terms: readonly number[] | undefined): readonly (Uint8Array | undefined)[] =>
-      terms === undefined ? this.all.blocks : this.#bits(terms);
-    const layered = layers.map(({ tier, action, terms }) => ({ tier, action, blocks: blocksOf(terms) }));
-    const behindBlocks = blocksOf(behind);
+    let decided = this.#decided.get(layers);
+    if (decided === undefined) {
+      decided = this.#decide(layers);
+      this.#decided.set(layers, decided);
+    }
+    const blocks = this.#blocksOf(behind);
+    return decided.map((bits, block) => allowedBits(bits, blocks[block] ?? NO_BIT));
+  }
+
+  /** By block. */
+  #decide(layers: readonly MaskLayer[]): readonly DecidedBits[] {
+    const layered = layers.map(({ tier, action, terms }) => ({ tier, action, blocks: this.#blocksOf(terms) }));
     return Array.from({ length: this.#blockCount }, (_, block) => {
       const of = (wanted: ClusterNetworkPolicyTier): readonly LayerBits[] =>
         layered.flatMap(({ tier, action, blocks }) =>
           tier === wanted ? { action, bits: blocks[block] ?? NO_BIT } : [],
         );
-      return tierBits(of('Admin'), tierBits(of('Baseline'), behindBlocks[block] ?? NO_BIT));
+      return chained(tierBits(of('Admin')), tierBits(of('Baseline')));
     });
+  }
+
+  #blocksOf(terms: readonly number[] | undefined): readonly (Uint8Array | undefined)[] {
+    return terms === undefined ? this.all.blocks : this.#bits(terms);
   }
 
   #bits(terms: readonly number[]): readonly (Uint8Array | undefined)[] {

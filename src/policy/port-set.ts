@@ -160,7 +160,8 @@ function intervalsText(intervals: readonly PortInterval[]): string {
   for (const { protocol, first, last } of intervals) {
     const list = byProtocol.get(protocol) ?? [];
     byProtocol.set(protocol, list);
-    if (protocol !== 'other' && (first > 0 || last < PORT_MAX)) list.push(first === last ? `${first}` : `${first}-${last}`);
+    if (protocol !== 'other' && (first > 0 || last < PORT_MAX))
+      list.push(first === last ? `${first}` : `${first}-${last}`);
   }
   return Array.from(byProtocol, ([protocol, ports]) => {
     if (protocol === 'other') return 'ICMP and other protocols';

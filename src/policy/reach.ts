@@ -69,7 +69,12 @@ export class Reach {
         return [{ families: family === 4 ? IPV4 : IPV6, peerClass: this.#dryRun.reader.classOf(keyOfAddress(text)) }];
       }),
     );
-    return { egress: ruleSets?.egress ?? RULE_SET_OPEN, ingress: ruleSets?.ingress ?? RULE_SET_OPEN, addresses, pods: 1 };
+    return {
+      egress: ruleSets?.egress ?? RULE_SET_OPEN,
+      ingress: ruleSets?.ingress ?? RULE_SET_OPEN,
+      addresses,
+      pods: 1,
+    };
   }
 
   /** What a rule set lets through to or from a class. */

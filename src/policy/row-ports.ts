@@ -89,7 +89,8 @@ export class RowPorts {
   #portsOfRows(rows: readonly number[]): PortSetId {
     const { block, allow } = this.#tables.rows;
     let key = '';
-    for (const row of rows) key += `${block[row]}${String.fromCharCode(...allow.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES))}`;
+    for (const row of rows)
+      key += `${block[row]}${String.fromCharCode(...allow.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES))}`;
     let ports = this.#known.get(key);
     if (ports === undefined) {
       ports = this.#decode(rows);

@@ -10,9 +10,18 @@ export interface LayerBits {
   readonly bits: Uint8Array;
 }
 
-/** One tier: what it allows of all ports when `next` is what the tiers behind it allow. */
-export function tierBits(layers: readonly LayerBits[], next: Uint8Array): Uint8Array {
-  const allowed = new Uint8Array(ROW_BYTES);
+/** What lines decide, whatever lies behind them. */
+export interface DecidedBits {
+  /** Allowed. */
+  readonly always: Uint8Array;
+  /** Allowed where what lies behind allows. */
+  readonly open: Uint8Array;
+}
+
+/** The lines of one tier; behind it lies the next. */
+export function tierBits(layers: readonly LayerBits[]): DecidedBits {
+  const always = new Uint8Array(ROW_BYTES);
+  const open = new Uint8Array(ROW_BYTES);
   for (let i = 0; i < ROW_BYTES; i++) {
     let undecided = 0xff;
     let accepted = 0;
@@ -28,7 +37,20 @@ export function tierBits(layers: readonly LayerBits[], next: Uint8Array): Uint8A
       if (action === 'Accept') accepted |= matched;
       else if (action === 'Pass') passed |= matched;
     }
-    allowed[i] = (accepted & (~mayPass | next[i]!)) | ((passed | undecided) & next[i]!);
+    always[i] = accepted & ~mayPass;
+    open[i] = (accepted & mayPass) | passed | undecided;
   }
-  return allowed;
+  return { always, open };
+}
+
+/** Two tiers as one. */
+export function chained(first: DecidedBits, second: DecidedBits): DecidedBits {
+  return {
+    always: first.always.map((bits, i) => bits | (first.open[i]! & second.always[i]!)),
+    open: first.open.map((bits, i) => bits & second.open[i]!),
+  };
+}
+
+export function allowedBits({ always, open }: DecidedBits, behind: Uint8Array): Uint8Array {
+  return always.map((bits, i) => bits | (open[i]! & behind[i]!));
 }

@@ -100,6 +100,6 @@ export class ApiServerStore {
   }
 }
 
-export function keyOf({ metadata: { namespace, name } }: RawObject): string {
+function keyOf({ metadata: { namespace, name } }: RawObject): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }

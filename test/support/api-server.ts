@@ -63,7 +63,7 @@ export class ApiServer implements AsyncDisposable {
   readonly #served: ReadonlySet<string>;
   #nextToken = 1;
 
-  constructor(served: readonly string[], store: ApiServerStore, server: Server) {
+  private constructor(served: readonly string[], store: ApiServerStore, server: Server) {
     this.store = store;
     this.#served = new Set(served);
     this.#server = server;
@@ -75,7 +75,8 @@ export class ApiServer implements AsyncDisposable {
   }
 
   /** @param served paths of the resources that it has, like `/api/v1/pods`. */
-  static async start(served: readonly string[], server: Server = createServer()): Promise<ApiServer> {
+  static async start(served: readonly string[]): Promise<ApiServer> {
+    const server = createServer();
     const api = new ApiServer(served, new ApiServerStore(), server);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

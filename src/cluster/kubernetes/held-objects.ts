@@ -21,6 +21,9 @@ export type ObjectChange<T> =
     }
   | { readonly op: 'delete'; readonly key: string };
 
+/** unchanged: another version that says the same. duplicate: rules 2 and 3. */
+export type EventOutcome<T> = ObjectChange<T> | 'unchanged' | 'duplicate';
+
 interface Held<T> {
   readonly namespace: string;
   readonly name: string;
@@ -61,22 +64,22 @@ export class HeldObjects<T> {
     };
   }
 
-  /** ADDED and MODIFIED alike. Undefined: nothing changes. */
-  set(raw: unknown): ObjectChange<T> | undefined {
-    if (this.#isSecondCopy('set', raw)) return undefined;
+  /** ADDED and MODIFIED alike. */
+  set(raw: unknown): EventOutcome<T> {
+    if (this.#isSecondCopy('set', raw)) return 'duplicate';
     const [key, held] = this.#read(raw);
     const before = this.#held.get(key);
     this.#held.set(key, held);
-    return isSame(before, held) ? undefined : changeTo(key, held);
+    return isSame(before, held) ? 'unchanged' : changeTo(key, held);
   }
 
-  /** DELETED. Undefined: nothing changes. */
-  delete(raw: unknown): ObjectChange<T> | undefined {
-    if (this.#isSecondCopy('delete', raw)) return undefined;
+  /** DELETED. */
+  delete(raw: unknown): EventOutcome<T> {
+    if (this.#isSecondCopy('delete', raw)) return 'duplicate';
     const { key, uid } = identityOf(raw, this.#resource.namespaced);
     if (this.#held.get(key)?.uid !== uid) {
       this.#duplicates += 1;
-      return undefined;
+      return 'duplicate';
     }
     this.#held.delete(key);
     return { op: 'delete', key };

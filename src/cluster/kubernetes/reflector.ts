@@ -13,7 +13,7 @@ import { ApiClient } from './api-client.ts';
 import { API_ERROR_KINDS, ApiError, type ApiErrorKind, errorOfStatus } from './api-error.ts';
 import { isNotServed } from './absence.ts';
 import { BackOff } from './back-off.ts';
-import { HeldObjects, type ObjectChange } from './held-objects.ts';
+import { type EventOutcome, HeldObjects, type ObjectChange } from './held-objects.ts';
 import {
   ABSENT_RETRY_MS,
   BACKOFF_MS_MAX,
@@ -231,17 +231,18 @@ export class Reflector<T> implements AsyncDisposable {
   #take({ type, object }: WatchEvent): void {
     if (type === 'ERROR') throw errorOfStatus(object);
     const version = resourceVersionOf(object);
-    let change: ObjectChange<T> | undefined;
+    let outcome: EventOutcome<T> = 'unchanged';
     if (type === 'BOOKMARK') {
       this.#counts.bookmarks += 1;
     } else {
       this.#counts.events += 1;
-      change = type === 'DELETED' ? this.#objects.delete(object) : this.#objects.set(object);
+      outcome = type === 'DELETED' ? this.#objects.delete(object) : this.#objects.set(object);
     }
-    this.#version = version;
+    // A second copy may be of an earlier event; going on from there would bring back what came after it.
+    if (outcome !== 'duplicate') this.#version = version;
     this.#refusals = 0;
     this.#seen();
-    if (change !== undefined) this.#onChanges([change]);
+    if (typeof outcome === 'object') this.#onChanges([outcome]);
   }
 
   #seen(): void {

@@ -2,6 +2,8 @@
 import type { Problem, Read } from '../../policy/validate.ts';
 import { type KnownObject, READERS } from '../manifests/object-readers.ts';
 
+export type { Problem };
+
 export interface Resource<T> {
   readonly kind: string;
   readonly apiVersion: string;
@@ -13,8 +15,6 @@ export interface Resource<T> {
   /** Raw object -> the slim one that is kept. Must not throw. */
   readonly read: (raw: unknown) => Read<T>;
 }
-
-export type { Problem };
 
 /** Plural names, by kind. Kinds without a reader are passed over. */
 const PLURALS: readonly { readonly kind: string; readonly plural: string; readonly optional: boolean }[] = [

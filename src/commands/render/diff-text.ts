@@ -10,7 +10,8 @@ const MARKDOWN_GROUPS_MAX = 50;
 export function diffTable(view: DiffView, width: number = terminalWidth()): string {
   const lines = [headLine(view)];
   for (const group of view.groups) lines.push('', ...groupLines(group, width));
-  for (const line of [...asideLines(view), ...view.notes.map((note) => `note: ${note}`)]) lines.push('', ...wrap(line, width));
+  for (const line of [...asideLines(view), ...view.notes.map((note) => `note: ${note}`)])
+    lines.push('', ...wrap(line, width));
   return lines.join('\n');
 }
 
@@ -20,7 +21,9 @@ function headLine({ groups, commonPods }: DiffView): string {
   const denied = groups.filter(({ change }) => change === 'denied').length;
   const parts = [
     ...(denied > 0 ? [`${count(denied, 'group')} of flows denied that passed before`] : []),
-    ...(groups.length > denied ? [`${count(groups.length - denied, 'group')} of flows allowed that did not pass before`] : []),
+    ...(groups.length > denied
+      ? [`${count(groups.length - denied, 'group')} of flows allowed that did not pass before`]
+      : []),
   ];
   return parts.join(', ');
 }
@@ -71,7 +74,13 @@ export function diffMarkdown(view: DiffView): string {
     if (view.groups.length > shown.length) {
       lines.push('', `and ${count(view.groups.length - shown.length, 'more group')}: run \`sluice diff\` to see all.`);
     }
-    lines.push('', '<details><summary>Why, with an example of each</summary>', '', ...shown.flatMap(markdownReason), '</details>');
+    lines.push(
+      '',
+      '<details><summary>Why, with an example of each</summary>',
+      '',
+      ...shown.flatMap(markdownReason),
+      '</details>',
+    );
   }
   for (const line of asideLines(view)) lines.push('', escapeMarkdown(line));
   for (const note of view.notes) lines.push('', `> ${escapeMarkdown(note)}`);

@@ -103,7 +103,10 @@ function viewState(end: EndExplanation): EndStateView {
   return { verdict, policies, allowedBy: rules, text: stateText(end, rules) };
 }
 
-function stateText({ verdict, reason, policies, invalid, direction }: EndExplanation, rules: readonly string[]): string {
+function stateText(
+  { verdict, reason, policies, invalid, direction, clusterRule }: EndExplanation,
+  rules: readonly string[],
+): string {
   switch (reason) {
     case 'not-isolated':
       return 'allowed, no policy isolates it';
@@ -114,6 +117,8 @@ function stateText({ verdict, reason, policies, invalid, direction }: EndExplana
       const verb = policies.length === 1 ? 'isolates' : 'isolate';
       return `denied, ${marked.join(', ')} ${verb} it and no ${direction} rule allows this`;
     }
+    case 'cluster-rule':
+      return `${verdict === 'deny' ? 'denied' : 'allowed'} by ClusterNetworkPolicy ${clusterRule?.policy ?? ''} ${direction}[${clusterRule?.index ?? 0}]`;
     case 'unknown-pod':
       return `${verdict === 'deny' ? 'denied' : 'allowed'}, it shares its address with another pod`;
   }
@@ -121,5 +126,8 @@ function stateText({ verdict, reason, policies, invalid, direction }: EndExplana
 
 function byChangeAndName(a: DiffGroupView, b: DiffGroupView): number {
   if (a.change !== b.change) return a.change === 'denied' ? -1 : 1;
-  return compareNames(a.destinations[0] ?? '', b.destinations[0] ?? '') || compareNames(a.sources[0] ?? '', b.sources[0] ?? '');
+  return (
+    compareNames(a.destinations[0] ?? '', b.destinations[0] ?? '') ||
+    compareNames(a.sources[0] ?? '', b.sources[0] ?? '')
+  );
 }

@@ -1,6 +1,12 @@
 /** Names that nobody checked, made harmless for the text they are put into. */
 
-const MARKUP: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const MARKUP: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** For text and quoted attributes of HTML and SVG. Control characters, which XML forbids, are shown as U+FFFD. */
 export function escapeMarkup(text: string): string {

@@ -27,7 +27,12 @@ export function matrixMermaid(view: MatrixView): string {
       return kind === 'outside' ? `n${i}([${label}])` : `n${i}[${label}]`;
     });
     if (namespace === '') lines.push(...nodes.map((node) => `  ${node}`));
-    else lines.push(`  subgraph s${members[0]}["${escapeMermaid(namespace)}"]`, ...nodes.map((node) => `    ${node}`), '  end');
+    else
+      lines.push(
+        `  subgraph s${members[0]}["${escapeMermaid(namespace)}"]`,
+        ...nodes.map((node) => `    ${node}`),
+        '  end',
+      );
   }
   for (const { from, to, cell } of edgesOf(view)) {
     const arrow = cell.tone === 'partly' ? '-.->' : cell.tone === 'all' ? '==>' : '-->';
@@ -37,7 +42,12 @@ export function matrixMermaid(view: MatrixView): string {
 }
 
 export function matrixDot(view: MatrixView): string {
-  const lines = ['digraph matrix {', '  rankdir=LR;', '  node [shape=box, style=rounded, fontname="sans-serif"];', '  edge [fontname="sans-serif", fontsize=10];'];
+  const lines = [
+    'digraph matrix {',
+    '  rankdir=LR;',
+    '  node [shape=box, style=rounded, fontname="sans-serif"];',
+    '  edge [fontname="sans-serif", fontsize=10];',
+  ];
   for (const [namespace, members] of byNamespace(view.ends)) {
     const nodes = members.map((i) => {
       const { name, kind } = view.ends[i]!;
@@ -45,7 +55,12 @@ export function matrixDot(view: MatrixView): string {
     });
     if (namespace === '') lines.push(...nodes.map((node) => `  ${node}`));
     else {
-      lines.push(`  subgraph cluster_${members[0]} {`, `    label=${quoteDot(namespace)};`, ...nodes.map((node) => `    ${node}`), '  }');
+      lines.push(
+        `  subgraph cluster_${members[0]} {`,
+        `    label=${quoteDot(namespace)};`,
+        ...nodes.map((node) => `    ${node}`),
+        '  }',
+      );
     }
   }
   const styles = { all: ', penwidth=2', ports: '', partly: ', style=dashed', none: '' };

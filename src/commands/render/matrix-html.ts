@@ -53,7 +53,8 @@ ${drawGraph(view)}
 
 function headCell({ name, kind, pods, namespace }: EndView, scope: 'row' | 'col'): string {
   const short = namespace === '' ? name : name.slice(namespace.length + 1);
-  const below = kind === 'outside' ? 'outside' : [namespace, count(pods, 'pod')].filter((word) => word !== '').join(', ');
+  const below =
+    kind === 'outside' ? 'outside' : [namespace, count(pods, 'pod')].filter((word) => word !== '').join(', ');
   return `<th scope="${scope}" data-name="${escapeMarkup(name)}">${escapeMarkup(short)}<small>${escapeMarkup(below)}</small></th>`;
 }
 

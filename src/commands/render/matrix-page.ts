@@ -19,7 +19,7 @@ input[type=search] { font: inherit; padding: .35rem .6rem; width: 18rem; max-wid
 .scroll { overflow: auto; max-height: 78vh; border: 1px solid var(--line); border-radius: 8px; width: fit-content; max-width: 100%; }
 table { border-collapse: separate; border-spacing: 0; font-size: 13px; }
 th, td { padding: .3rem .55rem; border-right: 1px solid var(--line); border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { background: var(--surface); font-weight: 600; min-width: 5.5rem; max-width: 14rem; overflow-wrap: anywhere; }
+th { background: var(--surface); font-weight: 600; min-width: 5.5rem; max-width: 14rem; overflow-wrap: break-word; }
 tbody th { white-space: nowrap; max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
 thead th { position: sticky; top: 0; z-index: 2; vertical-align: bottom; }
 tbody th { position: sticky; left: 0; z-index: 1; }
@@ -63,11 +63,10 @@ function refilter() {
   const all = words.length === 0;
   const shown = (r, c) => all || named[r] || named[c];
   const passes = (r, c) => !onlyOpen.checked || /all|ports|partly/.test(rows[r].cells[c + 1].className);
-  const rowOn = names.map((_, r) => names.some((__, c) => shown(r, c) && passes(r, c) && (all || named[r] || named[c])));
+  const rowOn = names.map((_, r) => names.some((__, c) => shown(r, c) && passes(r, c)));
   const columnOn = names.map((_, c) => names.some((__, r) => shown(r, c) && passes(r, c)));
-  const rowUsed = names.map((_, r) => rowOn[r] && (all || named[r] || names.some((__, c) => named[c])));
   rows.forEach((row, r) => {
-    row.hidden = !rowUsed[r];
+    row.hidden = !rowOn[r];
     for (let c = 0; c < names.length; c += 1) row.cells[c + 1].hidden = !columnOn[c];
   });
   heads.forEach((head, c) => { head.hidden = !columnOn[c]; });

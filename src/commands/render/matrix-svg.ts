@@ -17,8 +17,10 @@ export const GRAPH_CSS = `
 .graph .arc { fill: none; stroke: var(--line); stroke-width: 6; stroke-linecap: round; }
 `;
 
-export const LIGHT_VARS = '--surface:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#d7dce2;--all:#1a7f4b;--ports:#1f6fd1;--partly:#b45f06;';
-export const DARK_VARS = '--surface:#14181d;--ink:#e6e9ed;--soft:#9aa5b1;--line:#333b45;--all:#4fc588;--ports:#6cb0ff;--partly:#f0a64a;';
+export const LIGHT_VARS =
+  '--surface:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#d7dce2;--all:#1a7f4b;--ports:#1f6fd1;--partly:#b45f06;';
+export const DARK_VARS =
+  '--surface:#14181d;--ink:#e6e9ed;--soft:#9aa5b1;--line:#333b45;--all:#4fc588;--ports:#6cb0ff;--partly:#f0a64a;';
 
 const NODE_PX = 6;
 /** How far from its node an arrow ends. */

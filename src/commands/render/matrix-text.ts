@@ -74,7 +74,8 @@ function listRows({ ends, cells }: MatrixView): readonly (readonly string[])[] {
     }
     const groups = [...byText.values()].sort((a, b) => ORDER[a.cell.tone] - ORDER[b.cell.tone]);
     for (const [i, { cell, names }] of groups.entries()) {
-      rows.push([i === 0 ? from.name : '', cell.text, names.join(', ')]);
+      const isRest = cell.tone === 'none' && i > 0;
+      rows.push([i === 0 ? from.name : '', cell.text, isRest ? `the other ${names.length}` : names.join(', ')]);
     }
   }
   return rows;

@@ -20,8 +20,15 @@ export class PodNames {
 
   /** `shop/*`, `shop/deploy/web`, `shop/web-1`; sorted. */
   of(pods: readonly string[]): readonly string[] {
-    const rest = this.#fold(pods, this.#inNamespace, namespaceOf, (name, total) => (total > 1 ? `${name}/*` : undefined));
-    const left = this.#fold(rest.left, this.#inWorkload, (pod) => this.#workloadOf.get(pod), (name) => name);
+    const rest = this.#fold(pods, this.#inNamespace, namespaceOf, (name, total) =>
+      total > 1 ? `${name}/*` : undefined,
+    );
+    const left = this.#fold(
+      rest.left,
+      this.#inWorkload,
+      (pod) => this.#workloadOf.get(pod),
+      (name) => name,
+    );
     return [...rest.names, ...left.names, ...left.left].sort(compareNames);
   }
 

@@ -28,7 +28,9 @@ export function readGitPlace(text: string): GitPlace | undefined {
   const revision = text.slice(PREFIX.length, colon < 0 ? undefined : colon);
   const path = colon < 0 ? '' : text.slice(colon + 1);
   if (revision === '' || path === '') {
-    throw new ConfigError(`${JSON.stringify(text)}: write git:REVISION:PATH, such as git:main:deploy/policies or git:HEAD~1:.`);
+    throw new ConfigError(
+      `${JSON.stringify(text)}: write git:REVISION:PATH, such as git:main:deploy/policies or git:HEAD~1:.`,
+    );
   }
   return { revision, path };
 }
@@ -38,7 +40,10 @@ export async function loadGitManifests({ revision, path }: GitPlace, cwd: string
   const commit = await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{tree}`]).catch(
     (error: unknown) => {
       if (isMissing(error)) throw new ConfigError('git is not installed or not on the PATH', { cause: error });
-      throw new ConfigError(`there is no revision ${JSON.stringify(revision)} in the git repository of ${cwd}${hintOf(error)}`, { cause: error });
+      throw new ConfigError(
+        `there is no revision ${JSON.stringify(revision)} in the git repository of ${cwd}${hintOf(error)}`,
+        { cause: error },
+      );
     },
   );
   const tree = commit.toString('utf8').trim();
@@ -46,8 +51,10 @@ export async function loadGitManifests({ revision, path }: GitPlace, cwd: string
   if (blobs.length === 0) throw new ConfigError(`${path} is not in revision ${revision}`);
   const wanted = blobs.filter(({ name }) => isManifestName(basename(name)) || name === path);
   const bytes = wanted.reduce((sum, blob) => sum + blob.bytes, 0);
-  if (wanted.length > FILES_MAX) throw new ConfigError(`git:${revision}:${path}: more files than FILES_MAX, ${FILES_MAX}`);
-  if (bytes > TOTAL_BYTES_MAX) throw new ConfigError(`git:${revision}:${path}: more than TOTAL_BYTES_MAX, ${TOTAL_BYTES_MAX} bytes`);
+  if (wanted.length > FILES_MAX)
+    throw new ConfigError(`git:${revision}:${path}: more files than FILES_MAX, ${FILES_MAX}`);
+  if (bytes > TOTAL_BYTES_MAX)
+    throw new ConfigError(`git:${revision}:${path}: more than TOTAL_BYTES_MAX, ${TOTAL_BYTES_MAX} bytes`);
   const texts: ManifestText[] = [];
   for (const { id, name, bytes: size } of wanted) {
     const { limit, bytes: most } = bytesMax(name);

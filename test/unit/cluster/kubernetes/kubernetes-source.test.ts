@@ -235,7 +235,6 @@ test('5,000 pods of 4 kB leave less than 2 kB each, and no more than a page is h
   expect(snapshot.pods.size).toBe(PODS_COUNT);
   expect(server.seen('list', PODS).length).toBe(PODS_COUNT / PAGE_ITEMS);
   const sentBytes = PODS_COUNT * 4_000;
-  console.log({ kept, perPod: kept / PODS_COUNT, peak: peak - baseline });
   expect(kept).toBeLessThan(PODS_COUNT * 2_000);
   expect(peak - baseline).toBeLessThan(sentBytes / 2);
 });

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { ObjectChange } from '../../../../src/cluster/kubernetes/held-objects.ts';
 import {
   ABSENT_RETRY_MS,
+  BACKOFF_MS_MAX,
   NOT_OLDER_ATTEMPTS_MAX,
   PAGE_ITEMS,
   REQUEST_IDLE_MS_MAX,
@@ -165,6 +166,22 @@ test('a server that closes every watch at once is asked ever less often', async 
   expect(reflector.stats()).toMatchObject({ watches: 7, lists: 1 });
 });
 
+test('an event shows that all is well: the next close is followed up soon again', async () => {
+  const { clock, server, set, agreed, until } = await followed(({ server: api }) => {
+    api.inject(
+      'watch',
+      Array.from({ length: 6 }, () => ({ kind: 'reset' }) as const),
+    );
+  });
+  await agreed();
+  set('a');
+  await agreed();
+  const sinceMs = clock.monotonicMs();
+  server.disconnect('clean');
+  await until(() => server.seen('watch').length === 8);
+  expect(clock.monotonicMs() - sinceMs).toBeLessThan(BACKOFF_MS_MAX / 4);
+});
+
 for (const goneAs of ['status', 'event'] as const) {
   test(`410 as ${goneAs} leads to a new list, with what was deleted meanwhile`, async () => {
     const { server, set, agreed, changes, reflector } = await followed();
@@ -279,6 +296,9 @@ test('every event sent twice counts once, also where a second copy comes after t
   server.send(PATH, `${JSON.stringify({ type: 'MODIFIED', object: first })}\n`);
   await until(() => reflector.stats().events === 5);
   expect([changes.length, state.get('ns/a'), reflector.stats().duplicates]).toEqual([2, '2', 3]);
+  server.disconnect('clean');
+  await until(() => server.seen('watch').length === 2);
+  expect(server.seen('watch')[1]?.query['resourceVersion']).toBe('102');
 });
 
 test('the deletion of an earlier object does not take a new one of that name', async () => {

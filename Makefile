@@ -24,7 +24,7 @@ PACKAGES := clang:/usr/bin/clang llvm:/usr/bin/llvm-strip libbpf-dev:/usr/includ
 	libbpf1:/usr/lib/$(shell uname -m)-linux-gnu/libbpf.so.1 linux-libc-dev:/usr/include/linux/bpf.h \
 	gcc:/usr/bin/gcc libc6-dev:/usr/lib/$(shell uname -m)-linux-gnu/libc.a bpftool:/usr/sbin/bpftool \
 	iproute2:/usr/bin/ip iptables:/usr/sbin/iptables tcpdump:/usr/bin/tcpdump iputils-ping:/usr/bin/ping \
-	procps:/usr/bin/ps util-linux:/usr/bin/setpriv git:/usr/bin/git
+	procps:/usr/bin/ps chromium:/usr/bin/chromium util-linux:/usr/bin/setpriv openssl:/usr/bin/openssl git:/usr/bin/git
 
 .PHONY: help deps packages bpf launcher gen check test fuzz test-kernels demo bench clean
 

@@ -33,14 +33,11 @@ export class ClassTable {
   readonly #table: ContentTable<PeerClass>;
   readonly #byName = new Map<string, Set<PeerClass>>();
   readonly #unknown = new Set<PeerClass>();
-  readonly #unknownPod: RowClass;
 
   /** Numbers of named ports are port terms in use while a class has them. */
   constructor(sets: TermSets, ports: PortClasses, reserved: Iterable<number>) {
     this.#sets = sets;
     this.#ports = ports;
-    const { empty } = sets;
-    this.#unknownPod = { id: PEER_CLASS_UNKNOWN_POD, pods: empty, blocks: empty, unknown: true, numbers: NO_NUMBERS };
     this.#table = new ContentTable({ first: PEER_CLASS_FIRST, end: PEER_CLASS_NONE, reserved });
   }
 
@@ -93,7 +90,8 @@ export class ClassTable {
 
   /** Classes in use of unknown pods. */
   *unknownClasses(): Generator<RowClass> {
-    yield this.#unknownPod;
+    const { empty } = this.#sets;
+    yield { id: PEER_CLASS_UNKNOWN_POD, pods: empty, blocks: empty, unknown: true, numbers: NO_NUMBERS };
     yield* this.#unknown;
   }
 

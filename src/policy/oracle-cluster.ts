@@ -18,7 +18,6 @@ import {
   EVERYTHING,
   isInside,
   type OracleCluster,
-  type OracleFlow,
   peerAddress,
   protocolOf,
   type Question,

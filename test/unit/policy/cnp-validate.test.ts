@@ -108,7 +108,11 @@ describe('refused', () => {
       'namespaceSelector: is missing',
     ],
     ['CNP-3: pods without podSelector', { subject: { pods: { namespaceSelector: {} } } }, 'podSelector: is missing'],
-    ['CNP-4: 26 rules', { ingress: Array(26).fill({ action: 'Deny', from: FROM }) }, 'spec.ingress: has 26 items'],
+    [
+      'CNP-4: 26 rules',
+      { ingress: Array.from({ length: 26 }, () => ({ action: 'Deny', from: FROM })) },
+      'spec.ingress: has 26 items',
+    ],
     ['an unknown field', { ingres: [] }, 'spec.ingres: unknown field'],
   ])('%s', (_, change, message) => {
     const { tier, priority, subject } = { ...HEAD, ...change };
@@ -126,8 +130,12 @@ describe('refused', () => {
     ['CNP-5: a name of 101 characters', { name: 'x'.repeat(101) }, 'must not be longer than 100'],
     ['CNP-5: no peers', { to: undefined }, 'must name at least one peer'],
     ['CNP-5: an empty list of peers', { to: [] }, 'must name at least one peer'],
-    ['CNP-5: 26 peers', { to: Array(26).fill({ namespaces: {} }) }, 'has 26 items'],
-    ['CNP-5: 26 protocols', { protocols: Array(26).fill({ tcp: { destinationPort: { number: 1 } } }) }, 'has 26 items'],
+    ['CNP-5: 26 peers', { to: Array.from({ length: 26 }, () => ({ namespaces: {} })) }, 'has 26 items'],
+    [
+      'CNP-5: 26 protocols',
+      { protocols: Array.from({ length: 26 }, () => ({ tcp: { destinationPort: { number: 1 } } })) },
+      'has 26 items',
+    ],
     ['CNP-5: an empty list of protocols', { protocols: [] }, 'must not be empty'],
     [
       'CNP-6: two kinds in one peer',

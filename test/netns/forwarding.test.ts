@@ -65,7 +65,8 @@ describe('paths', () => {
     expect(await flow.exchange(MEGABYTE, PATIENCE_MS)).toBe(true);
     const after = await PacketCounts.read(cluster.agent(0).client);
     expect(after.of('forwarded_stack') - before.of('forwarded_stack')).toBeGreaterThan(MOVED_PACKETS_MIN);
-    expect(after.of('forwarded_peer') - before.of('forwarded_peer')).toBe(0);
+    // The last segments of the flow before may still be on their way.
+    expect(after.of('forwarded_peer') - before.of('forwarded_peer')).toBeLessThan(NOISE_PACKETS_MAX);
   });
 
   test.each([

@@ -88,6 +88,8 @@ function move(cell, rowStep, columnStep) {
   cell.tabIndex = -1;
   next.tabIndex = 0;
   next.focus();
+  // A page that the window manager has not given the focus gets no focus events.
+  describe(next);
 }
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };

@@ -12,6 +12,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'root',
           include: ['test/{kernel,netns,e2e}/**/*.test.ts'],
           fileParallelism: false,
+          // Real sockets and processes beside whatever else the machine does; the reporter shows what needed a second try.
+          retry: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -22,6 +22,14 @@ enum limits {
 	LIMIT_FLOWS_LIVE = 262144, /* default size of the table of flows seen both ways */
 	LIMIT_FRAGMENTS = 8192, /* fragmented packets under way whose ports are remembered */
 	LIMIT_ENDPOINT_FLOWS = 32768, /* default of flows one endpoint may have in the table of flows seen both ways */
+	LIMIT_FRONTENDS = 131072, /* service frontends, and the addresses that they have */
+	LIMIT_BACKENDS = 262144,
+	LIMIT_SLOTS = 2097152, /* of all frontends together; the table takes four bytes each from the start */
+	LIMIT_SERVICE_RANGES = 64,
+	SLOTS_PER_CELL = 2, /* slots one element of the slot table holds */
+	SOURCE_PORT_TRIES_MAX = 16, /* other source ports tried for a translated flow whose own is taken */
+	SOURCE_PORT_FIRST = 1024, /* they are taken from here up to 65535 */
+	SERVICE_FLOW_CHARGE = 2, /* entries of a translated flow: it counts for so many at its endpoint */
 	EXTENSION_HEADERS_MAX = 6, /* IPv6 extension headers of one packet */
 	IPV4_OPTIONS_MAX = 40, /* options of one packet: each is at least one byte */
 	USAGE_SLOTS = 16, /* a flow's life is counted in this many parts */
@@ -101,7 +109,11 @@ enum reason {
 	REASON_FRAGMENT_TINY = 18, /* a first fragment without the whole transport header */
 	REASON_FRAGMENT_OVERLAP = 19, /* a later fragment that would overwrite the first */
 	REASON_SOURCE_ROUTE = 20, /* a source route: the destination in the header is not where the packet goes */
-	REASON_COUNT = 21,
+	REASON_NO_SUCH_SERVICE = 21, /* to an address of a service range, or a port of a service, that leads nowhere */
+	REASON_NO_BACKEND = 22, /* the service has no endpoint, or the one of a TCP flow is gone; answered with an error */
+	REASON_TRAFFIC_POLICY = 23, /* the service has endpoints, but none that may be used on this node */
+	REASON_TRANSLATION = 24, /* to a service, but the packet cannot be told from one of another flow once translated */
+	REASON_COUNT = 25,
 };
 
 /* A judgement of one end of a flow, or of one packet. */
@@ -134,14 +146,23 @@ enum address_flag {
 
 enum config_flag {
 	CONFIG_JUDGE_OWN_NODE = 1, /* judge pod to own node by egress policy instead of allowing it */
+	CONFIG_SERVICES = 2, /* there are frontends or service ranges to look for */
 };
 
-/* State of one direction of a TCP flow, as bits. */
 enum flow_flag {
 	FLOW_ANSWERED = 1, /* seen in both directions */
 	FLOW_CHARGED = 2, /* counted among the flows of an endpoint */
+	FLOW_FRONTEND = 4, /* not a flow: the tuple of a client's packets to a frontend; it lives by the flow that it leads to */
 };
 
+enum frontend_flag {
+	FRONTEND_AFFINITY = 1, /* the client's address alone decides on the backend */
+	FRONTEND_REJECT = 2, /* no usable endpoint anywhere: answered with an error */
+	FRONTEND_DROP = 4, /* endpoints, but none that may be used on this node */
+	FRONTEND_ADDRESS = 8, /* protocol and port are 0: this stands for an address that some frontend has */
+};
+
+/* State of one direction of a TCP flow, as bits. */
 enum tcp_flag {
 	TCP_SEEN_SYN = 1,
 	TCP_SEEN_ACK = 2,
@@ -254,8 +275,7 @@ struct flow_key {
 	__be16 port_hi;
 	__u8 family;
 	__u8 protocol DOC("IANA protocol number");
-	__u8 kind DOC("0: a flow; 1: the client's tuple of a translated flow");
-	__u8 pad;
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key");
 
@@ -276,13 +296,49 @@ struct flow_value {
 	__u32 responder_endpoint DOC("id of the local endpoint it was opened to; 0: none");
 	__u32 frontend DOC("id of the service frontend it was translated from; 0: not translated");
 	__be16 original_port DOC("destination port before translation");
-	__be16 translated_port DOC("source port after translation");
+	__be16 translated_port DOC("destination port after translation");
 	__u8 original_address[16] DOC("destination before translation");
-	__u8 translated_address[16] DOC("source after translation");
+	__u8 translated_address[16] DOC("destination after translation");
+	__u32 backend DOC("id of the backend it was translated to");
+	__be16 client_port DOC("source port before translation");
+	__be16 source_port DOC("source port after translation");
 	__u32 charged_part DOC("part of time (see usage_value) in which it is counted; 0 unless FLOW_CHARGED");
-	__u8 reserve[12];
+	__u8 reserve[4];
 };
 _Static_assert(sizeof(struct flow_value) == 96, "flow_value");
+
+/* Key of `frontends`. Protocol and port 0: any port of the address. */
+struct frontend_key {
+	__u8 family DOC("enum family");
+	__u8 protocol DOC("IANA protocol number");
+	__be16 port;
+	__u8 address[16] DOC("network order; IPv4 in the first 4 bytes, the rest zero");
+};
+_Static_assert(sizeof(struct frontend_key) == 20, "frontend_key");
+
+/* Its slots are slots[first_slot] to slots[first_slot + slot_count - 1]. */
+struct frontend_value {
+	__u32 id DOC("of the key; 0 for FRONTEND_ADDRESS");
+	__u32 flags DOC("bits of enum frontend_flag");
+	__u32 first_slot;
+	__u32 slot_count DOC("0: nothing is behind it");
+};
+_Static_assert(sizeof(struct frontend_value) == 16, "frontend_value");
+
+/* Slot s of the table is backend[s % SLOTS_PER_CELL] of element s / SLOTS_PER_CELL: the id of a backend; 0: free. */
+struct slot_cell {
+	__u32 backend[2];
+};
+_Static_assert(sizeof(struct slot_cell) == 8, "slot_cell");
+
+/* Key of `backends`: its id. */
+struct backend_value {
+	__u8 address[16] DOC("network order; IPv4 in the first 4 bytes, the rest zero");
+	__be16 port;
+	__u8 family DOC("enum family");
+	__u8 pad;
+};
+_Static_assert(sizeof(struct backend_value) == 20, "backend_value");
 
 /* A fragmented packet, as the hook of one interface sees it. */
 struct fragment_key {
@@ -323,6 +379,12 @@ struct usage_value {
 	__u32 other_flows[16];
 };
 _Static_assert(sizeof(struct usage_value) == 256, "usage_value");
+
+/* Element of `scratch`: room of one run of a program, of no meaning to others. */
+struct scratch_value {
+	__u64 room[32];
+};
+_Static_assert(sizeof(struct scratch_value) == 256, "scratch_value");
 
 struct counter_value {
 	__u64 packets;

@@ -104,8 +104,14 @@ static __always_inline void flow_find(const struct hook *h, struct flow *f, __u3
 	opener = f->is_reply ? destination_endpoint : source_endpoint;
 	responder = f->is_reply ? source_endpoint : destination_endpoint;
 	if ((opener != ENDPOINT_ANY && opener != v->opener_endpoint) ||
-	    (responder != ENDPOINT_ANY && responder != v->responder_endpoint) ||
-	    (h->now_ns > v->last_seen_ns && h->now_ns - v->last_seen_ns > timeout_ns(f)) ||
+	    (responder != ENDPOINT_ANY && responder != v->responder_endpoint)) {
+		f->value = 0;
+		return;
+	}
+	/* The tuple of a client of a service: rule 1 holds for the flow that it leads to. */
+	if (v->flags & FLOW_FRONTEND)
+		return;
+	if ((h->now_ns > v->last_seen_ns && h->now_ns - v->last_seen_ns > timeout_ns(f)) ||
 	    (p->protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
 	     (f->is_reply || is_closing(v))))
 		f->value = 0;
@@ -143,21 +149,27 @@ static __always_inline __u32 charged_endpoint(const struct flow_value *v)
 	return v->opener_endpoint ? v->opener_endpoint : v->responder_endpoint;
 }
 
-/* Counts one flow more in a part. */
-static __always_inline void usage_add(__u32 *parts, __u32 *flows, __u32 part)
+/* Entries that the flow has. */
+static __always_inline __u32 charge_of(const struct flow_value *v)
+{
+	return v->frontend ? SERVICE_FLOW_CHARGE : 1;
+}
+
+/* Counts a flow more in a part. */
+static __always_inline void usage_add(__u32 *parts, __u32 *flows, __u32 part, __u32 charge)
 {
 	if (parts[part % USAGE_SLOTS] != part) {
 		parts[part % USAGE_SLOTS] = part;
 		flows[part % USAGE_SLOTS] = 0;
 	}
-	__sync_fetch_and_add(&flows[part % USAGE_SLOTS], 1);
+	__sync_fetch_and_add(&flows[part % USAGE_SLOTS], charge);
 }
 
 /* Takes back what was counted once, unless it is forgotten by now. */
-static __always_inline void usage_take(const __u32 *parts, __u32 *flows, __u32 part)
+static __always_inline void usage_take(const __u32 *parts, __u32 *flows, __u32 part, __u32 charge)
 {
-	if (parts[part % USAGE_SLOTS] == part && flows[part % USAGE_SLOTS])
-		__sync_fetch_and_add(&flows[part % USAGE_SLOTS], -1);
+	if (parts[part % USAGE_SLOTS] == part && flows[part % USAGE_SLOTS] >= charge)
+		__sync_fetch_and_add(&flows[part % USAGE_SLOTS], -charge);
 }
 
 /* Counts the flow if its endpoint may have one more; 0: it may not. Not static: verified once. */
@@ -183,7 +195,8 @@ __noinline int charge_flow(struct flow_value *v, __u64 now_ns, int is_tcp)
 	    endpoint_flows_max)
 		return 0;
 	part = usage_part(now_ns, is_tcp);
-	usage_add(is_tcp ? usage->tcp_part : usage->other_part, is_tcp ? usage->tcp_flows : usage->other_flows, part);
+	usage_add(is_tcp ? usage->tcp_part : usage->other_part, is_tcp ? usage->tcp_flows : usage->other_flows, part,
+		  charge_of(v));
 	v->charged_part = part;
 	v->flags |= FLOW_CHARGED;
 	return 1;
@@ -206,8 +219,8 @@ __noinline int move_charge(struct flow_value *v, __u64 now_ns, int is_tcp)
 		return 0;
 	parts = is_tcp ? usage->tcp_part : usage->other_part;
 	flows = is_tcp ? usage->tcp_flows : usage->other_flows;
-	usage_take(parts, flows, v->charged_part);
-	usage_add(parts, flows, part);
+	usage_take(parts, flows, v->charged_part, charge_of(v));
+	usage_add(parts, flows, part, charge_of(v));
 	v->charged_part = part;
 	return 1;
 }
@@ -226,8 +239,36 @@ __noinline int uncharge_flow(struct flow_value *v, int is_tcp)
 	if (!usage)
 		return 0;
 	usage_take(is_tcp ? usage->tcp_part : usage->other_part, is_tcp ? usage->tcp_flows : usage->other_flows,
-		   v->charged_part);
+		   v->charged_part, charge_of(v));
 	v->charged_part = 0;
+	return 1;
+}
+
+/*
+ * Moves the packet's flow to flows_live, if its endpoint may have one more there, or away from there. Not static: verified
+ * once. It finds the entry anew: Linux 6.1 takes keys and values of maps from the stack or from maps only.
+ */
+__noinline int move_flow(struct hook *h, int to_live)
+{
+	struct flow f = {};
+	struct flow_value *v;
+	int is_tcp;
+
+	if (!h)
+		return 0;
+	flow_key_of(&f, &h->packet);
+	is_tcp = f.key.protocol == PROTOCOL_TCP;
+	v = to_live ? bpf_map_lookup_elem(&flows_new, &f.key) : bpf_map_lookup_elem(&flows_live, &f.key);
+	if (!v)
+		return 0;
+	if (to_live) {
+		if (charge_flow(v, h->now_ns, is_tcp) && !bpf_map_update_elem(&flows_live, &f.key, v, BPF_ANY))
+			bpf_map_delete_elem(&flows_new, &f.key);
+	} else {
+		uncharge_flow(v, is_tcp);
+		if (!bpf_map_update_elem(&flows_new, &f.key, v, BPF_ANY))
+			bpf_map_delete_elem(&flows_live, &f.key);
+	}
 	return 1;
 }
 
@@ -235,7 +276,7 @@ __noinline int uncharge_flow(struct flow_value *v, int is_tcp)
  * Notes that an allowed packet of the flow was seen. An answered flow moves to flows_live, if its endpoint may have one
  * more there; a closing one moves back, so that only flows that may go on for long lie there.
  */
-static __always_inline void flow_seen(const struct hook *h, struct flow *f)
+static __always_inline void flow_seen(struct hook *h, struct flow *f)
 {
 	struct flow_value *v = f->value;
 	int is_tcp = f->key.protocol == PROTOCOL_TCP;
@@ -257,14 +298,10 @@ static __always_inline void flow_seen(const struct hook *h, struct flow *f)
 	if (f->is_reply && !(v->flags & FLOW_ANSWERED))
 		v->flags |= FLOW_ANSWERED;
 	if (is_closing(v)) {
-		if (f->is_live) {
-			uncharge_flow(v, is_tcp);
-			if (!bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY))
-				bpf_map_delete_elem(&flows_live, &f->key);
-		}
-	} else if (!f->is_live && f->is_reply && charge_flow(v, h->now_ns, is_tcp)) {
-		if (!bpf_map_update_elem(&flows_live, &f->key, v, BPF_ANY))
-			bpf_map_delete_elem(&flows_new, &f->key);
+		if (f->is_live)
+			move_flow(h, 0);
+	} else if (!f->is_live && f->is_reply) {
+		move_flow(h, 1);
 	}
 }
 
@@ -284,24 +321,35 @@ static __always_inline int is_opening(const struct packet *p)
 	return p->protocol != PROTOCOL_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* Records a flow that the packet opens. 0, or a negative errno. */
-static __always_inline long flow_open(const struct hook *h, struct flow *f, struct flow_value *v, int source_opened)
+/*
+ * Records the flow that the packet opens, as `new_flow` describes it. is_live: an entry of its tuple that is not believed may
+ * lie in flows_live, where it would hide this one. 0, or a negative errno. Not static: verified once.
+ */
+__noinline int open_flow(struct hook *h, int is_live, int source_opened)
 {
-	v->opener = source_opened ? f->source_is_high : !f->source_is_high;
+	struct flow f = {};
+	struct flow_value *v;
+	__u32 zero = 0;
+
+	/* Not a parameter: Linux 6.1 takes values of maps from the stack or from maps only. */
+	v = bpf_map_lookup_elem(&new_flow, &zero);
+	if (!h || !v)
+		return -1;
+	flow_key_of(&f, &h->packet);
+	v->opener = source_opened ? f.source_is_high : !f.source_is_high;
 	v->last_seen_ns = h->now_ns;
 	v->opened_ns = h->now_ns;
-	if (f->key.protocol == PROTOCOL_TCP) {
+	if (f.key.protocol == PROTOCOL_TCP) {
 		if (source_opened)
 			v->opener_tcp = tcp_seen(&h->packet);
 		else
 			v->responder_tcp = tcp_seen(&h->packet);
 	}
-	/* An entry that was not believed may lie in the other table, where it would hide this one. */
-	if (f->is_live) {
-		uncharge_flow(bpf_map_lookup_elem(&flows_live, &f->key), f->key.protocol == PROTOCOL_TCP);
-		bpf_map_delete_elem(&flows_live, &f->key);
+	if (is_live) {
+		uncharge_flow(bpf_map_lookup_elem(&flows_live, &f.key), f.key.protocol == PROTOCOL_TCP);
+		bpf_map_delete_elem(&flows_live, &f.key);
 	}
-	return bpf_map_update_elem(&flows_new, &f->key, v, BPF_ANY);
+	return bpf_map_update_elem(&flows_new, &f.key, v, BPF_ANY);
 }
 
 #endif

@@ -32,6 +32,14 @@ MAP(BPF_MAP_TYPE_HASH, rows, struct row_key, struct row_value, LIMIT_ROWS, BPF_F
 MAP(BPF_MAP_TYPE_LRU_HASH, flows_new, struct flow_key, struct flow_value, LIMIT_FLOWS_NEW, 0);
 /* Flows seen in both directions. */
 MAP(BPF_MAP_TYPE_LRU_HASH, flows_live, struct flow_key, struct flow_value, LIMIT_FLOWS_LIVE, 0);
+/* Service frontends, and the addresses that they have. */
+MAP(BPF_MAP_TYPE_HASH, frontends, struct frontend_key, struct frontend_value, LIMIT_FRONTENDS, BPF_F_NO_PREALLOC);
+/* Which backend a hash leads to, for all frontends. */
+MAP(BPF_MAP_TYPE_ARRAY, slots, __u32, struct slot_cell, LIMIT_SLOTS / SLOTS_PER_CELL, BPF_F_MMAPABLE);
+/* Where a backend is. */
+MAP(BPF_MAP_TYPE_HASH, backends, __u32, struct backend_value, LIMIT_BACKENDS, BPF_F_NO_PREALLOC);
+/* What no frontend has of these leads nowhere. The value says nothing. */
+MAP(BPF_MAP_TYPE_LPM_TRIE, service_ranges, struct prefix_key, __u32, LIMIT_SERVICE_RANGES, BPF_F_NO_PREALLOC);
 /* Ports of fragmented packets under way. */
 MAP(BPF_MAP_TYPE_LRU_HASH, fragments, struct fragment_key, struct fragment_value, LIMIT_FRAGMENTS, 0);
 /* How many flows each endpoint has in flows_live. */
@@ -40,6 +48,8 @@ MAP(BPF_MAP_TYPE_LRU_HASH, endpoint_usage, __u32, struct usage_value, LIMIT_ENDP
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u32, struct counter_value, REASON_COUNT * 2, 0);
 /* Room for the entry of a flow that is being judged: the stack has none left. */
 MAP(BPF_MAP_TYPE_PERCPU_ARRAY, new_flow, __u32, struct flow_value, 1, 0);
+/* Likewise, for packets on their way through a translation. */
+MAP(BPF_MAP_TYPE_PERCPU_ARRAY, scratch, __u32, struct scratch_value, 1, 0);
 /* How many events of one (endpoint, reason) were sent in this window. */
 MAP(BPF_MAP_TYPE_LRU_HASH, event_limit, struct event_limit_key, struct event_limit_value, EVENT_LIMIT_ENTRIES, 0);
 
@@ -75,6 +85,7 @@ const volatile enum endpoint_flag abi_endpoint_flag SEC(".rodata.abi");
 const volatile enum address_flag abi_address_flag SEC(".rodata.abi");
 const volatile enum config_flag abi_config_flag SEC(".rodata.abi");
 const volatile enum flow_flag abi_flow_flag SEC(".rodata.abi");
+const volatile enum frontend_flag abi_frontend_flag SEC(".rodata.abi");
 const volatile enum tcp_flag abi_tcp_flag SEC(".rodata.abi");
 const volatile struct drop_event abi_drop_event SEC(".rodata.abi");
 

@@ -13,28 +13,8 @@
 #include "conntrack.h"
 #include "fragment.h"
 #include "forward.h"
-
-/* A flow's tuple in the direction it was opened. */
-struct ends {
-	union address opener;
-	union address responder;
-	__be16 port; /* at the responder */
-	__u16 pad[3];
-};
-
-static __always_inline void ends_of(struct ends *e, const struct packet *p, int is_reply)
-{
-	__builtin_memset(e, 0, sizeof(*e));
-	if (is_reply) {
-		e->opener = p->destination;
-		e->responder = p->source;
-		e->port = p->source_port;
-	} else {
-		e->opener = p->source;
-		e->responder = p->destination;
-		e->port = p->destination_port;
-	}
-}
+#include "service.h"
+#include "reject.h"
 
 static __always_inline struct endpoint_value *endpoint_of(const struct address_value *address)
 {
@@ -57,20 +37,23 @@ static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, en
  * endpoint of each in *v. One end's judgement never stands in for the other's, and an end that was judged before and
  * whose address is not known any more does not say yes.
  */
-__noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_value *v, __u32 config_flags)
+__noinline int judge_flow(struct hook *h, int is_reply, struct flow_value *v, __u32 config_flags)
 {
+	const union address *opener_address, *responder_address;
 	struct address_value *opener, *responder;
 	int to_own_node, to_itself;
 	struct endpoint_value *end;
 
 	/* Not static: verified once, not with every call; the verifier then asks for these. */
-	if (!h || !e || !v)
+	if (!h || !v)
 		return VERDICT_DENY;
-	opener = find_address(h->packet.family, &e->opener);
-	responder = find_address(h->packet.family, &e->responder);
+	opener_address = is_reply ? &h->packet.destination : &h->packet.source;
+	responder_address = is_reply ? &h->packet.source : &h->packet.destination;
+	opener = find_address(h->packet.family, opener_address);
+	responder = find_address(h->packet.family, responder_address);
 	to_own_node = responder && (responder->flags & ADDRESS_OWN_NODE) && !(config_flags & CONFIG_JUDGE_OWN_NODE);
-	to_itself = same_address(&e->opener, &e->responder);
-	h->port_class = port_class_of(h, e->port);
+	to_itself = same_address(opener_address, responder_address);
+	h->port_class = port_class_of(h, is_reply ? h->packet.source_port : h->packet.destination_port);
 	if (opener && opener->ifindex) {
 		v->opener_endpoint = opener->endpoint_id;
 		end = endpoint_of(opener);
@@ -80,7 +63,7 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 			v->egress_verdict = VERDICT_ALLOW;
 		else
 			v->egress_verdict =
-				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, &e->responder));
+				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, responder_address));
 		v->egress_epoch = h->generation;
 		if (v->egress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
@@ -95,7 +78,7 @@ __noinline int judge_flow(struct hook *h, const struct ends *e, struct flow_valu
 		else if (to_itself || v->origin == ORIGIN_HOST)
 			v->ingress_verdict = VERDICT_ALLOW;
 		else
-			v->ingress_verdict = judge_end(h, end, DIRECTION_INGRESS, class_of(h, opener, &e->opener));
+			v->ingress_verdict = judge_end(h, end, DIRECTION_INGRESS, class_of(h, opener, opener_address));
 		v->ingress_epoch = h->generation;
 		if (v->ingress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
@@ -119,31 +102,33 @@ static __always_inline int is_stale(const struct hook *h, const struct flow_valu
 /* The verdict of a flow that has an entry; judged anew, in its original direction, when it is stale. */
 static __always_inline enum verdict judge_known(struct hook *h, struct flow *f, const struct config *c)
 {
-	struct ends e;
 
 	if (!is_stale(h, f->value))
 		return VERDICT_ALLOW;
-	ends_of(&e, &h->packet, f->is_reply);
 	/* Not its value as it is: the verifier would follow what it could be besides these two. */
-	return judge_flow(h, &e, f->value, c->flags) == VERDICT_ALLOW ? VERDICT_ALLOW : VERDICT_DENY;
+	return judge_flow(h, f->is_reply, f->value, c->flags) == VERDICT_ALLOW ? VERDICT_ALLOW : VERDICT_DENY;
 }
 
 /*
- * The verdict of a packet without an entry; an allowed one is recorded where its kind may open a flow. v: zeroed but for
- * origin. own: the endpoint of the hook; its end must have been judged, whatever the addresses say. Sets v->path where
- * `peer` allows it and the flow is seen from its first packet.
+ * The verdict of a packet without an entry; an allowed one is recorded where its kind may open a flow. `new_flow` is zeroed
+ * but for origin and translation. The endpoint in *h is that of the hook; its end must have been judged, whatever the
+ * addresses say. Sets the path where `peer` allows it and the flow is seen from its first packet. is_live: an entry of its
+ * tuple that is not believed may lie in flows_live. Not static: verified once.
  */
-static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f, struct flow_value *v,
-						  const struct config *c, __u32 own, int peer)
+__noinline int judge_unknown(struct hook *h, const struct config *c, int peer, int is_live)
 {
-	const struct packet *p = &h->packet;
-	__u8 direction = h->direction;
+	__u32 zero = 0, own;
+	struct flow_value *v;
 	int source_opened = 1;
-	struct ends e;
+	__u8 direction;
 
-	if (h->now_ns < c->grace_until_ns && !is_opening(p)) {
-		ends_of(&e, p, 1);
-		if (judge_flow(h, &e, v, c->flags) == VERDICT_ALLOW) {
+	v = bpf_map_lookup_elem(&new_flow, &zero);
+	if (!h || !c || !v)
+		return VERDICT_DENY;
+	own = h->endpoint_id;
+	direction = h->direction;
+	if (h->now_ns < c->grace_until_ns && !is_opening(&h->packet)) {
+		if (judge_flow(h, 1, v, c->flags) == VERDICT_ALLOW) {
 			source_opened = 0;
 		} else {
 			__builtin_memset(v, 0, __builtin_offsetof(struct flow_value, origin));
@@ -153,15 +138,14 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 		}
 	}
 	if (source_opened) {
-		ends_of(&e, p, 0);
-		if (judge_flow(h, &e, v, c->flags) != VERDICT_ALLOW)
+		if (judge_flow(h, 0, v, c->flags) != VERDICT_ALLOW)
 			return VERDICT_DENY;
 	}
 	/* from_pod speaks for the packet's source, to_pod for its destination. */
 	if (own != (source_opened == (direction == DIRECTION_EGRESS) ? v->opener_endpoint : v->responder_endpoint))
 		return closed(h, own, direction);
-	v->path = peer && is_opening(p) && v->responder_endpoint ? FLOW_PATH_PEER : FLOW_PATH_STACK;
-	if (may_open(p) && flow_open(h, f, v, source_opened)) {
+	v->path = peer && is_opening(&h->packet) && v->responder_endpoint ? FLOW_PATH_PEER : FLOW_PATH_STACK;
+	if (may_open(&h->packet) && open_flow(h, is_live, source_opened)) {
 		h->reason = REASON_FLOW_TABLE;
 		return VERDICT_DENY;
 	}
@@ -169,26 +153,124 @@ static __always_inline enum verdict judge_unknown(struct hook *h, struct flow *f
 }
 
 /*
- * An ICMP error belongs to the flow whose packet it quotes, and shares its verdict; the quoted packet must be one that the
- * receiver of the error sent. VERDICT_NONE: it quotes no flow. The ids are those of the quoted packet's ends.
+ * A pod's error about an answer of a service, which the pod knows by the frontend's address: finds the flow, and says in *r
+ * what the answer was before it was translated back.
  */
-static __always_inline enum verdict judge_error(struct __sk_buff *skb, struct hook *h, struct flow *f,
-						const struct config *c, __u32 source_endpoint, __u32 destination_endpoint)
+static __always_inline void find_quoted_answer(struct hook *h, struct flow *f, struct room *r, __u32 endpoint_id)
 {
-	struct packet error = h->packet;
-	enum verdict verdict = VERDICT_NONE;
-	__u32 ethertype = error.family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	const struct flow_value *client = f->value;
+	struct packet *p = &h->packet;
+	struct tuple *quote = &r->translated;
 
-	if (parse_ip(skb, &h->packet, ethertype, error.l4_offset + sizeof(struct icmp_header), error.end) ==
-		    REASON_FORWARDED_STACK &&
-	    h->packet.fragment != FRAGMENT_LATER && same_address(&h->packet.source, &error.destination) &&
-	    (destination_endpoint == ENDPOINT_ANY || same_address(&h->packet.destination, &error.source))) {
-		flow_find(h, f, source_endpoint, destination_endpoint);
-		if (f->value)
-			verdict = judge_known(h, f, c);
+	__builtin_memcpy(&quote->source, client->translated_address, sizeof(quote->source));
+	quote->source_port = client->translated_port;
+	quote->destination = p->destination;
+	quote->destination_port = client->source_port;
+	if (same_address(&quote->source, &p->destination)) {
+		quote->destination = p->source;
+		endpoint_id = 0;
 	}
-	h->packet = error;
-	return verdict;
+	r->outer.source = quote->destination;
+	r->outer.destination = quote->source;
+	use_tuple(p, quote);
+	flow_find(h, f, ENDPOINT_ANY, endpoint_id);
+	if (f->value && (f->value->flags & FLOW_FRONTEND || !f->value->frontend))
+		f->value = 0;
+}
+
+/*
+ * What becomes of the packet that an error quotes, whose flow has to do with a service: 1, and *r says it; or 0, nothing does.
+ * Without f->value it is nobody's any more.
+ */
+static __noinline int translate_quote(struct hook *h, struct flow *f, struct room *r, __u32 endpoint_id)
+{
+	struct tuple *quote = &r->translated;
+	struct packet *p = &h->packet;
+
+	tuple_of(&r->client, p);
+	r->outer.source = r->error.source;
+	r->outer.destination = r->error.destination;
+	if (f->value->flags & FLOW_FRONTEND) {
+		if (h->direction == DIRECTION_EGRESS) {
+			find_quoted_answer(h, f, r, endpoint_id);
+			return 1;
+		}
+		f->value = 0; /* nobody but the client knows the flow by this tuple */
+		return 0;
+	}
+	if (f->is_reply || (h->direction == DIRECTION_EGRESS && f->value->path != FLOW_PATH_PEER))
+		return 0;
+	/* Of its own packet the client knows what its answer would be, the other way round. */
+	quote->source = p->destination;
+	quote->destination = p->source;
+	swap_ends(answer_to(quote, f->value));
+	if (same_address(&quote->destination, &p->source)) {
+		r->outer.source = quote->destination;
+		r->outer.destination = quote->source;
+	}
+	return 1;
+}
+
+/*
+ * Makes h->packet the packet that the ICMP error in it quotes; room()->error is the error then. 0: it quotes none that its
+ * receiver could have sent, and h->packet is as it was. of_source: the error is about a packet to who sends it. Not static:
+ * verified once.
+ */
+__noinline int read_quote(struct __sk_buff *skb, struct hook *h, int of_source)
+{
+	struct room *r = room();
+	struct packet *p;
+
+	if (!h || !r)
+		return 0;
+	p = &h->packet;
+	r->error = *p;
+	if (parse_ip(skb, p, p->family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
+		     p->l4_offset + sizeof(struct icmp_header), p->end) == REASON_FORWARDED_STACK &&
+	    p->fragment != FRAGMENT_LATER && same_address(&p->source, &r->error.destination) &&
+	    (!of_source || same_address(&p->destination, &r->error.source)))
+		return 1;
+	*p = r->error;
+	return 0;
+}
+
+/*
+ * An ICMP error belongs to the flow whose packet it quotes, and shares its verdict. h->packet: that packet; the error again
+ * afterwards. VERDICT_NONE: it quotes no flow. The ids are those of the quoted packet's ends. What the error quotes is translated
+ * as the packets of its flow are, and so is whom it is for where that is the frontend. Returns an enum verdict, or
+ * ERROR_ALLOW_PEER: allowed, and the flow's packets go straight to the peer. Not static: verified once.
+ */
+#define ERROR_ALLOW_PEER 16
+
+__noinline int judge_error(struct __sk_buff *skb, struct hook *h, const struct config *c, __u32 source_endpoint,
+			   __u32 destination_endpoint)
+{
+	int verdict = VERDICT_NONE, translated = 0, failed = 0, peer = 0;
+	struct room *r = room();
+	struct flow f = {};
+
+	if (!h || !c || !r)
+		return VERDICT_DENY;
+	flow_find(h, &f, source_endpoint, destination_endpoint);
+	if (f.value && f.value->frontend)
+		translated = translate_quote(h, &f, r, destination_endpoint);
+	if (f.value) {
+		peer = f.value->path == FLOW_PATH_PEER;
+		verdict = judge_known(h, &f, c);
+	}
+	if (verdict == VERDICT_ALLOW && translated) {
+		use_tuple(&h->packet, &r->client);
+		failed = rewrite_quote(skb, h, &r->translated, r->error.l4_offset);
+	}
+	h->packet = r->error;
+	if (verdict == VERDICT_ALLOW && translated) {
+		if (failed || rewrite_packet(skb, h, &r->outer)) {
+			h->reason = REASON_INTERNAL;
+			return VERDICT_DENY;
+		}
+		h->packet.destination = r->outer.destination;
+	}
+	return verdict == VERDICT_ALLOW && peer ? ERROR_ALLOW_PEER : verdict;
 }
 
 static __always_inline struct flow_value *new_flow_from(enum origin origin)
@@ -285,11 +367,162 @@ static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct h
 }
 
 /* Along the flow's path. */
-static __always_inline int forward(struct __sk_buff *skb, struct hook *h, const struct flow *f,
-				   const struct address_value *to)
+static __always_inline int forward(struct __sk_buff *skb, struct hook *h, __u8 path, const struct address_value *to)
 {
-	return f->value->path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
+	return path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
 }
+
+/* Rewrites the packet as *to says; *h goes on describing it. */
+static __always_inline int translate(struct __sk_buff *skb, struct hook *h, struct tuple *to)
+{
+	if (rewrite_packet(skb, h, to)) {
+		h->reason = REASON_INTERNAL;
+		return 0;
+	}
+	use_tuple(&h->packet, to);
+	return 1;
+}
+
+static __always_inline int may_take_peer_path(const struct __sk_buff *skb, const struct endpoint_value *end,
+					      const struct address_value *to)
+{
+	return to && to->ifindex && to->ifindex != skb->ifindex && !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
+}
+
+/* The answer to what leads nowhere, if there is one; h->reason says why. */
+static __always_inline int reject(struct __sk_buff *skb, struct hook *h, const struct endpoint_value *end)
+{
+	__u8 macs[12];
+
+	if (make_rejection(skb, h))
+		return TC_ACT_SHOT;
+	__builtin_memcpy(macs, end->mac, 6);
+	__builtin_memcpy(macs + 6, end->host_mac, 6);
+	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
+		return drop(h, REASON_INTERNAL);
+	return bpf_redirect_peer(skb->ifindex, 0);
+}
+
+/*
+ * Whether the packet may be for a service: the client's tuple is known; or it has no flow, or one that nobody answered, so that
+ * a service that came after its first packet is found.
+ */
+static __always_inline int may_enter_service(const struct hook *h, const struct flow *f, const struct config *c,
+					     const struct address_value *to)
+{
+	if (f->value && f->value->flags & FLOW_FRONTEND)
+		return 1;
+	return c->flags & CONFIG_SERVICES && !to &&
+	       (!f->value || (!f->value->frontend && !(f->value->flags & FLOW_ANSWERED) && is_opening(&h->packet)));
+}
+
+/*
+ * A packet for a service. h->packet: translated; r->client: as the pod sent it; *v: how it is translated.
+ */
+static __always_inline int pass_to_backend(struct __sk_buff *skb, struct hook *h, const struct config *c,
+					   const struct endpoint_value *end, struct flow *f, struct flow_value *v,
+					   struct room *r, const struct client_entry *entry)
+{
+	struct packet *p = &h->packet;
+	struct address_value *to = find_address(p->family, &p->destination);
+	__u8 path;
+
+	tuple_of(&r->translated, p);
+	if (entry->has_flow) {
+		int closing;
+
+		flow_key_of(f, p);
+		f->is_live = entry->flow_is_live;
+		f->is_reply = 0;
+		f->value = f->is_live ? bpf_map_lookup_elem(&flows_live, &f->key) : bpf_map_lookup_elem(&flows_new, &f->key);
+		/* Moved or gone in between: the next packet finds it. */
+		if (!f->value)
+			return drop(h, REASON_FLOW_TABLE);
+		if (judge_known(h, f, c) != VERDICT_ALLOW)
+			return TC_ACT_SHOT;
+		path = f->value->path;
+		flow_seen(h, f);
+		closing = is_closing(f->value);
+		use_tuple(p, &r->client);
+		if (entry->is_known && (closing ? entry->is_live : f->is_live && !entry->is_live))
+			move_client(h, !closing);
+	} else {
+		if (is_hairpin(p, &r->client)) {
+			v->path = FLOW_PATH_PEER;
+			v->responder_endpoint = end->id;
+			if (open_flow(h, entry->flow_is_live, 1))
+				return drop(h, REASON_FLOW_TABLE);
+		} else if (judge_unknown(h, c, may_take_peer_path(skb, end, to), entry->flow_is_live) != VERDICT_ALLOW) {
+			return TC_ACT_SHOT;
+		}
+		path = v->path;
+		use_tuple(p, &r->client);
+	}
+	if (!entry->is_known && open_client(h, end->id, entry->is_live))
+		return drop(h, REASON_FLOW_TABLE);
+	if (p->fragment == FRAGMENT_FIRST)
+		teach_fragment(skb, h, DIRECTION_EGRESS);
+	if (!translate(skb, h, &r->translated))
+		return TC_ACT_SHOT;
+	return forward(skb, h, path, to);
+}
+
+/* The answer of a backend becomes that of the frontend. f: as flow_seen left it. 0: it could not be done. */
+static __always_inline int pass_to_client(struct __sk_buff *skb, struct hook *h, const struct flow *f, struct tuple *answer)
+{
+	int closing = is_closing(f->value);
+
+	if (!translate(skb, h, answer))
+		return 0;
+	if (closing)
+		move_client(h, 0);
+	return 1;
+}
+
+/* A packet that is judged as it is. */
+static __always_inline int pass_from_pod(struct __sk_buff *skb, struct hook *h, const struct config *c,
+					 const struct endpoint_value *end, struct flow *f, struct address_value *to)
+{
+	struct packet *p = &h->packet;
+	struct tuple *answer = 0;
+	__u8 path;
+
+	if (f->value) {
+		if (judge_known(h, f, c) != VERDICT_ALLOW)
+			return TC_ACT_SHOT;
+		/* To the backend of a flow that came by the service, from the port it came from: nobody could tell the answers. */
+		if (f->value->frontend && !f->is_reply)
+			return drop(h, REASON_TRANSLATION);
+		path = f->value->path;
+		if (f->value->frontend && path == FLOW_PATH_PEER) {
+			answer = answer_to_client(p, f->value);
+			if (!answer)
+				return drop(h, REASON_INTERNAL);
+		}
+		flow_seen(h, f);
+	} else {
+		f->value = new_flow_from(ORIGIN_POD);
+		if (!f->value)
+			return drop(h, REASON_INTERNAL);
+		if (judge_unknown(h, c, may_take_peer_path(skb, end, to), f->is_live) != VERDICT_ALLOW)
+			return TC_ACT_SHOT;
+		path = f->value->path;
+	}
+	if (p->fragment == FRAGMENT_FIRST)
+		teach_fragment(skb, h, DIRECTION_EGRESS);
+	if (answer) {
+		if (!pass_to_client(skb, h, f, answer))
+			return TC_ACT_SHOT;
+		to = find_address(p->family, &p->destination);
+	}
+	return forward(skb, h, path, to);
+}
+
+/* The end of an Ethernet header. */
+struct sender {
+	__u8 mac[6];
+	__be16 ethertype;
+};
 
 static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
 {
@@ -298,7 +531,7 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
 	struct address_value *to;
 	struct flow flow = {};
-	struct ethhdr eth;
+	struct sender sender;
 	enum reason reason;
 
 	if (!end)
@@ -306,13 +539,13 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	h->endpoint_id = end->id;
 	if (skb->vlan_present)
 		return drop(h, REASON_ETHERTYPE);
-	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+	if (bpf_skb_load_bytes(skb, __builtin_offsetof(struct ethhdr, h_source), &sender, sizeof(sender)))
 		return drop(h, REASON_MALFORMED);
-	if (!same_mac(eth.h_source, end->mac))
+	if (!same_mac(sender.mac, end->mac))
 		return drop(h, REASON_SOURCE_MAC);
-	if (eth.h_proto == bpf_htons(ETH_P_ARP))
+	if (sender.ethertype == bpf_htons(ETH_P_ARP))
 		return answer_arp(skb, h, end);
-	reason = read_packet(skb, h, eth.h_proto, DIRECTION_EGRESS);
+	reason = read_packet(skb, h, sender.ethertype, DIRECTION_EGRESS);
 	if (reason == REASON_FORWARDED_STACK && is_link_message(p))
 		return link_message_from_pod(skb, h, end);
 	/* Before other reasons: listener reports carry an extension header and are no news to anybody. */
@@ -327,32 +560,44 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
 
 	to = find_address(p->family, &p->destination);
-	if (is_icmp_error(p)) {
-		enum verdict verdict = judge_error(skb, h, &flow, c, to ? to->endpoint_id : 0, end->id);
+	if (is_icmp_error(p) && read_quote(skb, h, 1)) {
+		int verdict = judge_error(skb, h, c, to ? to->endpoint_id : 0, end->id);
 
-		if (verdict == VERDICT_DENY)
-			return TC_ACT_SHOT;
 		if (verdict == VERDICT_ALLOW)
-			return forward(skb, h, &flow, to);
+			return to_stack(h);
+		if (verdict == ERROR_ALLOW_PEER)
+			return forward(skb, h, FLOW_PATH_PEER, find_address(p->family, &p->destination));
+		if (verdict != VERDICT_NONE)
+			return TC_ACT_SHOT;
 	}
 	flow_find(h, &flow, end->id, to ? to->endpoint_id : 0);
-	if (flow.value) {
-		if (judge_known(h, &flow, c) != VERDICT_ALLOW)
-			return TC_ACT_SHOT;
-		flow_seen(h, &flow);
-	} else {
-		int peer = to && to->ifindex && to->ifindex != skb->ifindex &&
-			   !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
+	if (may_enter_service(h, &flow, c, to)) {
+		struct client_entry entry = { .is_live = flow.is_live };
+		struct flow_value *v = new_flow_from(ORIGIN_POD);
+		struct room *r = room();
+		enum service service;
 
-		flow.value = new_flow_from(ORIGIN_POD);
-		if (!flow.value)
+		if (!v || !r)
 			return drop(h, REASON_INTERNAL);
-		if (judge_unknown(h, &flow, flow.value, c, end->id, peer) != VERDICT_ALLOW)
+		tuple_of(&r->client, p);
+		if (flow.value && flow.value->flags & FLOW_FRONTEND) {
+			service = recall_backend(h, v, flow.value);
+			if (service == SERVICE_REJECT)
+				return reject(skb, h, end);
+			entry.is_known = service == SERVICE_BACKEND;
+		}
+		service = enter_service(h, v, &r->client, &entry, end->id);
+		if (service == SERVICE_BACKEND)
+			return pass_to_backend(skb, h, c, end, &flow, v, r, &entry);
+		use_tuple(p, &r->client);
+		if (service == SERVICE_REJECT)
+			return reject(skb, h, end);
+		if (service == SERVICE_DROP)
 			return TC_ACT_SHOT;
+		if (flow.value && flow.value->flags & FLOW_FRONTEND)
+			flow.value = 0;
 	}
-	if (p->fragment == FRAGMENT_FIRST)
-		teach_fragment(skb, h, DIRECTION_EGRESS);
-	return forward(skb, h, &flow, to);
+	return pass_from_pod(skb, h, c, end, &flow, to);
 }
 
 static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, const struct config *c)
@@ -364,6 +609,7 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	int from_host = skb->ingress_ifindex == 0;
 	struct address_value *from;
 	struct flow flow = {};
+	struct tuple *answer = 0;
 	enum reason reason;
 	__be16 ethertype;
 
@@ -388,26 +634,34 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	/* A local pod's address that did not come in by that pod's interface is a lie. */
 	if (!from_host && from && from->ifindex && from->ifindex != skb->ingress_ifindex)
 		return drop(h, REASON_SOURCE_ADDRESS);
-	if (is_icmp_error(p)) {
-		enum verdict verdict = judge_error(skb, h, &flow, c, end->id, ENDPOINT_ANY);
+	if (is_icmp_error(p) && read_quote(skb, h, 0)) {
+		int verdict = judge_error(skb, h, c, end->id, ENDPOINT_ANY);
 
-		if (verdict == VERDICT_DENY)
-			return TC_ACT_SHOT;
-		if (verdict == VERDICT_ALLOW)
+		if (verdict == VERDICT_ALLOW || verdict == ERROR_ALLOW_PEER)
 			return to_stack(h);
+		if (verdict != VERDICT_NONE)
+			return TC_ACT_SHOT;
 	}
 	flow_find(h, &flow, from ? from->endpoint_id : 0, end->id);
+	/* Answers of a frontend are made here. */
+	if (flow.value && flow.value->flags & FLOW_FRONTEND)
+		return drop(h, REASON_TRANSLATION);
 	if (flow.value) {
 		/* What the node itself sends is allowed whatever the entry says (NP-80). */
 		if (!from_host && judge_known(h, &flow, c) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
+		if (flow.value->frontend && flow.is_reply) {
+			answer = answer_to_client(p, flow.value);
+			if (!answer)
+				return drop(h, REASON_INTERNAL);
+		}
 		flow_seen(h, &flow);
 	} else {
 		struct flow_value *v = new_flow_from(from_host ? ORIGIN_HOST : ORIGIN_FORWARDED);
 
 		if (!v)
 			return drop(h, REASON_INTERNAL);
-		if (judge_unknown(h, &flow, v, c, end->id, 0) != VERDICT_ALLOW) {
+		if (judge_unknown(h, c, 0, flow.is_live) != VERDICT_ALLOW) {
 			if (!from_host)
 				return TC_ACT_SHOT;
 			h->direction = DIRECTION_INGRESS; /* the denial, which may be of the other end, is not heard */
@@ -415,6 +669,8 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	}
 	if (p->fragment == FRAGMENT_FIRST)
 		teach_fragment(skb, h, DIRECTION_INGRESS);
+	if (answer && !pass_to_client(skb, h, &flow, answer))
+		return TC_ACT_SHOT;
 	return to_stack(h);
 }
 

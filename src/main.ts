@@ -40,6 +40,7 @@ program
     'auto',
   )
   .option('--flow-timeouts <list>', 'NAME=SECONDS,...: tcp-opening, tcp, tcp-closing, other-opening, other', '')
+  .option('--service-cidr <cidr...>', 'addresses of Services; those that no Service has lead nowhere')
   .option('--pod-wait <seconds>', 'how long ADD waits for the pod to appear in the desired state', '10')
   .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent', 'info')
   .action(async (options) => (await import('./commands/agent.ts')).runAgent(options));

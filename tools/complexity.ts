@@ -26,7 +26,7 @@ const INFO_BYTES = 232;
 
 /** Maps of a size that is made quickly; the verifier does not care. */
 const SMALL = { maxEntries: 16 };
-const LARGE_MAPS = ['flows_new', 'flows_live', 'fragments', 'endpoint_usage', 'event_limit'];
+const LARGE_MAPS = ['slots', 'flows_new', 'flows_live', 'fragments', 'endpoint_usage', 'event_limit'];
 
 /**
  * Loads the object and asks the kernel. Needs root.

@@ -22,6 +22,8 @@ import { lockFile, peerCredentials } from '../kernel/system.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ConfigError, errorMessage } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
+import type { ServiceChange } from '../service/model.ts';
+import type { ServiceProblem } from '../service/problem.ts';
 import { addCniRoute } from './cni-route.ts';
 import { type CompiledTables, CompilerThread } from './compile-service.ts';
 import { DropFeed } from './drop-feed.ts';
@@ -38,6 +40,7 @@ import type { AgentOptions } from './options.ts';
 import { instancePaths } from './paths.ts';
 import { AgentPodNetwork } from './pod-network.ts';
 import { Reconciler } from './reconciler.ts';
+import { type ServiceState, ServiceStep } from './service-step.ts';
 import { removeLeftOvers } from './left-overs.ts';
 import { type AgentStatus, flowStatus, countersOf } from './status.ts';
 import { interfacePrefix } from './wiring/name.ts';
@@ -95,15 +98,36 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: (erro
   await removeLeftOvers({ instance, node, records, datapath, ipam, log });
 
   const snapshot = new Snapshot();
-  const compiler = new CompilerThread({ node: options.node, reserved: datapath.idsInUse() }, onFatal);
+  const compiler = new CompilerThread(
+    {
+      node: options.node,
+      reserved: datapath.idsInUse(),
+      given: datapath.serviceIdsInUse(),
+      serviceRanges: options.serviceRanges,
+    },
+    onFatal,
+  );
   started.defer(() => compiler.close());
   const drops = new DropReporter(snapshot, records);
   const onTables = ({ tables }: CompiledTables): void => drops.setTables(tables.endpoints);
-  const reconciler = new Reconciler({ compiler, datapath, log, onTables });
+  const services = new ServiceStep({ datapath, log });
+  const reconciler = new Reconciler({ compiler, datapath, log, services, onTables });
   started.defer(() => reconciler.close());
 
   const source = started.use(new ManifestSource({ folder: options.manifests, clock: systemClock }));
-  const core = new AgentCore({ options, log, node, snapshot, ipam, records, datapath, reconciler, drops, source });
+  const core = new AgentCore({
+    options,
+    log,
+    node,
+    snapshot,
+    ipam,
+    records,
+    datapath,
+    reconciler,
+    services,
+    drops,
+    source,
+  });
   core.adoptEndpoints();
   started.use(NodeAddresses.watch((list) => core.setNodeAddresses(list), onFatal));
   source.start((update) => core.take(update));
@@ -187,6 +211,7 @@ interface CoreParts {
   readonly records: EndpointRecords;
   readonly datapath: EbpfDatapath;
   readonly reconciler: Reconciler;
+  readonly services: ServiceStep;
   readonly drops: DropReporter;
   readonly source: ManifestSource;
 }
@@ -197,6 +222,7 @@ class AgentCore {
   readonly #parts: CoreParts;
   /** What came before `begin`: tables that do not name an endpoint close it, so the first ones must know everything. */
   #backlog: ClusterChange[] | undefined = [];
+  readonly #serviceBacklog: ServiceChange[] = [];
   #problems: readonly ObjectProblem[] = [];
   #told = new Set<string>();
   #podCidrs: readonly string[] = [];
@@ -207,8 +233,8 @@ class AgentCore {
     this.#parts = parts;
   }
 
-  take({ changes, problems }: ClusterUpdate): void {
-    if (changes.length > 0) this.#submit(changes);
+  take({ changes, services, problems }: ClusterUpdate): void {
+    if (changes.length > 0 || services.length > 0) this.#submit(changes, services);
     this.#followNode();
     this.#problems = problems;
     this.#tell(this.#allProblems());
@@ -233,11 +259,11 @@ class AgentCore {
   begin(): number {
     const changes = this.#backlog ?? [];
     this.#backlog = undefined;
-    return this.#parts.reconciler.submit(changes);
+    return this.#parts.reconciler.submit(changes, this.#serviceBacklog);
   }
 
   status(): AgentStatus {
-    const { options, datapath, reconciler, records, drops, source } = this.#parts;
+    const { options, datapath, reconciler, services, records, drops, source } = this.#parts;
     const { problems, ...tables } = reconciler.state();
     const { synced, asOfMs, fault = '' } = source.freshness();
     return {
@@ -247,6 +273,7 @@ class AgentCore {
       attach: datapath.attachMode,
       source: { synced, asOf: new Date(asOfMs).toISOString(), fault },
       tables,
+      services: servicesStatus(services.state()),
       flows: flowStatus(options.flows, datapath.flowUsage(), (id) => records.list().find((record) => record.id === id)),
       podCIDRs: this.#podCidrs,
       endpoints: records.list().map((record) => ({
@@ -275,10 +302,14 @@ class AgentCore {
     await reconciler.realized(reconciler.state().submitted);
   }
 
-  #submit(changes: readonly ClusterChange[]): void {
+  #submit(changes: readonly ClusterChange[], services: readonly ServiceChange[] = []): void {
     this.#parts.snapshot.apply(changes);
-    if (this.#backlog === undefined) this.#parts.reconciler.submit(changes);
-    else this.#backlog.push(...changes);
+    if (this.#backlog === undefined) {
+      this.#parts.reconciler.submit(changes, services);
+      return;
+    }
+    this.#backlog.push(...changes);
+    this.#serviceBacklog.push(...services);
   }
 
   /** This node's podCIDRs feed IPAM; addresses of them that no pod has lead nowhere. */
@@ -300,7 +331,9 @@ class AgentCore {
   }
 
   #allProblems(): readonly ObjectProblem[] {
-    return this.#rangeProblem === undefined ? this.#problems : [...this.#problems, this.#rangeProblem];
+    const services = this.#parts.services.state().problems.map(serviceProblem);
+    const range = this.#rangeProblem === undefined ? [] : [this.#rangeProblem];
+    return [...this.#problems, ...range, ...services];
   }
 
   /** Each problem is logged when it comes, not with every look. */
@@ -317,6 +350,17 @@ class AgentCore {
     }
     this.#told = now;
   }
+}
+
+function servicesStatus({ frontends, backends, slots, failure }: ServiceState): AgentStatus['services'] {
+  return { frontends, backends, slots, failure };
+}
+
+/** Shows only beside other objects, so no source could have found it. */
+function serviceProblem({ kind, namespace, name, path, message, hint, severity }: ServiceProblem): ObjectProblem {
+  const apiVersion = kind === 'Service' ? 'v1' : 'discovery.k8s.io/v1';
+  const object = { apiVersion, kind, namespace, name };
+  return { severity, object, file: undefined, place: undefined, path, message, hint: hint ?? '' };
 }
 
 function noRange(node: string, isKnown: boolean): ObjectProblem {

@@ -7,17 +7,27 @@ import { errorMessage } from '../lib/errors.ts';
 import type { CompileProblem, RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
 import type { VerdictTables } from '../policy/tables.ts';
-import type { CompilerRequest, CompilerResponse, CompilerStart } from './compiler-worker.ts';
+import type { Frontend } from '../service/frontend.ts';
+import type { ServiceChange } from '../service/model.ts';
+import type {
+  CompilerRequest,
+  CompilerResponse,
+  CompilerStart,
+  FrontendsResponse,
+  ResolvedServices,
+} from './compiler-worker.ts';
 
 export interface CompiledTables {
   readonly tables: VerdictTables;
   readonly problems: readonly CompileProblem[];
   readonly retired: RetiredIds;
+  /** Undefined: as they were at the compile before. */
+  readonly services?: ResolvedServices | undefined;
 }
 
 export interface CompileService {
   /** Order is kept; nothing is compiled yet. */
-  update(changes: readonly ClusterChange[]): void;
+  update(changes: readonly ClusterChange[], services?: readonly ServiceChange[]): void;
   /** One at a time. */
   compile(): Promise<CompiledTables>;
   /** These tables are in force: ids that they retired may be used again. */
@@ -32,6 +42,8 @@ interface Pending {
 
 export class CompilerThread implements CompileService {
   readonly #worker: Worker;
+  /** Who asked for frontends, in order. */
+  #asking: PromiseWithResolvers<readonly Frontend[]>[] = [];
   #pending: Pending | undefined;
   /** Set once the thread has ended: without it nothing can be compiled, and every call says so. */
   #ended: Error | undefined;
@@ -39,7 +51,7 @@ export class CompilerThread implements CompileService {
   /** onEnd: the thread ended by itself, which is a bug; the agent has to stop. */
   constructor(start: CompilerStart, onEnd: (error: Error) => void) {
     this.#worker = new Worker(new URL('./compiler-worker.ts', import.meta.url), { workerData: start });
-    this.#worker.on('message', (response: CompilerResponse) => this.#receive(response));
+    this.#worker.on('message', (response: CompilerResponse | FrontendsResponse) => this.#receive(response));
     this.#worker.on('messageerror', (error) => this.#end(error, onEnd));
     this.#worker.on('error', (error) => {
       this.#end(new Error(`the compiler failed: ${errorMessage(error)}`, { cause: error }), onEnd);
@@ -47,8 +59,17 @@ export class CompilerThread implements CompileService {
     this.#worker.on('exit', (code) => this.#end(new Error(`the compiler thread ended with code ${code}`), onEnd));
   }
 
-  update(changes: readonly ClusterChange[]): void {
-    this.#send({ kind: 'update', changes });
+  update(changes: readonly ClusterChange[], services: readonly ServiceChange[] = []): void {
+    this.#send({ kind: 'update', changes, services });
+  }
+
+  /** Those of the Service `namespace/name`, or all, as they were at the last compile. */
+  async frontends(service?: string): Promise<readonly Frontend[]> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const asked = Promise.withResolvers<readonly Frontend[]>();
+    this.#asking.push(asked);
+    this.#send({ kind: 'frontends', service });
+    return asked.promise;
   }
 
   async compile(): Promise<CompiledTables> {
@@ -73,7 +94,11 @@ export class CompilerThread implements CompileService {
     this.#worker.postMessage(request);
   }
 
-  #receive(response: CompilerResponse): void {
+  #receive(response: CompilerResponse | FrontendsResponse): void {
+    if ('frontends' in response) {
+      this.#asking.shift()?.resolve(response.frontends);
+      return;
+    }
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.resolve(response);
@@ -84,6 +109,8 @@ export class CompilerThread implements CompileService {
     this.#ended = error;
     this.#pending?.reject(error);
     this.#pending = undefined;
+    for (const asked of this.#asking) asked.reject(error);
+    this.#asking = [];
     onEnd(error);
   }
 }

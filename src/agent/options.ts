@@ -2,6 +2,7 @@
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { ConfigError } from '../lib/errors.ts';
+import { type Cidr, parseCidr } from '../net/cidr.ts';
 import { type FlowSettings, readFlowSettings } from './flow-settings.ts';
 
 export const ATTACH_MODES = ['auto', 'tcx', 'clsact'] as const;
@@ -19,6 +20,8 @@ export interface AgentOptions {
   readonly attach: AttachMode;
   readonly mtu: number;
   readonly flows: FlowSettings;
+  /** Addresses of Services: what no Service has of them leads nowhere. */
+  readonly serviceRanges: readonly Cidr[];
   /** How long ADD waits for the pod to appear in the desired state. */
   readonly podWaitMs: number;
 }
@@ -36,6 +39,8 @@ export interface RawAgentOptions {
   readonly mtu: string;
   readonly flowTable: string;
   readonly flowTimeouts: string;
+  /** @default none */
+  readonly serviceCidr?: readonly string[];
   readonly podWait: string;
 }
 
@@ -70,8 +75,16 @@ export function readAgentOptions(raw: RawAgentOptions, memoryBytes: number = tot
     attach,
     mtu: readNumber('--mtu', raw.mtu, MTU_MIN, MTU_MAX),
     flows: readFlowSettings(raw.flowTable, raw.flowTimeouts, memoryBytes),
+    serviceRanges: (raw.serviceCidr ?? []).map(readRange),
     podWaitMs: readNumber('--pod-wait', raw.podWait, 0, POD_WAIT_MAX_SECONDS) * 1000,
   };
+}
+
+function readRange(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr === undefined)
+    throw new ConfigError(`--service-cidr ${JSON.stringify(text)}: use a range like 10.96.0.0/16`);
+  return cidr;
 }
 
 function readNumber(option: string, text: string, min: number, max: number): number {

@@ -8,8 +8,10 @@
 import type { Datapath, Realized } from '../datapath/datapath.ts';
 import { CapacityError } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
+import type { ServiceChange } from '../service/model.ts';
 import type { CompileService, CompiledTables } from './compile-service.ts';
 import type { Log } from '../lib/log.ts';
+import type { ServiceStep } from './service-step.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
@@ -37,6 +39,7 @@ export class Reconciler {
   readonly #compiler: CompileService;
   readonly #datapath: Pick<Datapath, 'apply'>;
   readonly #log: Log;
+  readonly #services: ServiceStep | undefined;
   #waiters: Waiter[] = [];
   #submitted = 0;
   #realized = 0;
@@ -55,17 +58,20 @@ export class Reconciler {
     compiler: CompileService;
     datapath: Pick<Datapath, 'apply'>;
     log: Log;
+    /** Without it Services are not brought in force. */
+    services?: ServiceStep;
     onTables: (tables: CompiledTables) => void;
   }) {
     this.#compiler = parts.compiler;
     this.#datapath = parts.datapath;
     this.#log = parts.log;
+    this.#services = parts.services;
     this.#onTables = parts.onTables;
   }
 
   /** Takes changes in and starts a step if none runs. Returns the number to wait for. */
-  submit(changes: readonly ClusterChange[]): number {
-    this.#compiler.update(changes);
+  submit(changes: readonly ClusterChange[], services: readonly ServiceChange[] = []): number {
+    this.#compiler.update(changes, services);
     this.#submitted += 1;
     this.#kick();
     return this.#submitted;
@@ -127,14 +133,20 @@ export class Reconciler {
     const compiled = await this.#compiler.compile();
     this.#problems = compiled.problems;
     this.#onTables(compiled);
+    this.#services?.take(compiled.services);
     const limit = limitError(compiled);
+    // The first tables put the programs to work, and these look for Services. Later on a backend's address is to be known
+    // before anything leads to it.
+    if (this.#realized === 0) await this.#services?.run();
     try {
       this.#last = await this.#datapath.apply(compiled.tables);
     } catch (error) {
+      if (error instanceof CapacityError) await this.#services?.run();
       // The datapath has closed what would be newly isolated; the compiler knows which policies need the room.
       throw error instanceof CapacityError && limit !== undefined ? limit : error;
     }
     this.#compiler.applied(compiled);
+    await this.#services?.run();
     // Port classes that ran out deny where they should allow: closed, and not what was asked for.
     if (limit !== undefined) throw limit;
     this.#realized = target;

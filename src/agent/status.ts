@@ -47,6 +47,14 @@ export interface AgentStatus {
     /** Why the newest state is not in force; empty when it is. */
     readonly failure: string;
   };
+  /** The service tables in force. */
+  readonly services: {
+    readonly frontends: number;
+    readonly backends: number;
+    readonly slots: number;
+    /** Why the newest are not in force; empty when they are. */
+    readonly failure: string;
+  };
   readonly flows: FlowStatus;
   readonly podCIDRs: readonly string[];
   readonly endpoints: readonly EndpointStatus[];

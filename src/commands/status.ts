@@ -23,6 +23,7 @@ export function isWell(status: AgentStatus): boolean {
   return (
     status.ready &&
     status.tables.failure === '' &&
+    status.services.failure === '' &&
     status.source.fault === '' &&
     status.objectProblems.every(({ severity }) => severity !== 'error')
   );
@@ -38,8 +39,10 @@ export function formatStatus(status: AgentStatus): string {
     `  podCIDRs     ${status.podCIDRs.join(', ') || 'none'}`,
     `  programs     attached by ${status.attach}`,
     `  flows        ${flowsText(status)}`,
+    `  services     ${status.services.frontends} frontends, ${status.services.backends} backends`,
   ];
   if (tables.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${tables.failure}`);
+  if (status.services.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${status.services.failure}`);
   lines.push('', ...section('endpoints', endpointRows(status)));
   const problems = [
     ...status.objectProblems.map((problem) => [formatProblem(problem) + excerptOf(problem)]),

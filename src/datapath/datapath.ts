@@ -3,6 +3,7 @@
  * runs; both pass test/unit/datapath/contract.ts.
  */
 import type { VerdictTables } from '../policy/tables.ts';
+import type { ServiceTables } from '../service/tables.ts';
 
 /** What is known of a pod's interface once it is wired; all that a datapath needs to attach to it. */
 export interface EndpointWiring {
@@ -26,6 +27,15 @@ export interface Realized {
   readonly revision: number;
   /** Elements written and deleted, for metrics and tests. */
   readonly writes: number;
+}
+
+export interface RealizedServices {
+  readonly revision: number;
+  /** Elements and stretches of slots written and deleted. */
+  readonly writes: number;
+  readonly frontends: number;
+  readonly backends: number;
+  readonly slots: number;
 }
 
 /** One side's view of one dropped or audited packet. */
@@ -86,6 +96,11 @@ export interface Datapath extends AsyncDisposable {
    * `CapacityError` before anything is written when they do not fit.
    */
   apply(tables: VerdictTables): Promise<Realized>;
+  /**
+   * Brings service tables in force, independently of `apply`. Throws `CapacityError` before anything is written when they
+   * do not fit.
+   */
+  applyServices(tables: ServiceTables): Promise<RealizedServices>;
   /** Reads the tables in force as the programs would. */
   judge(flow: FlowQuery): FlowVerdict;
   counters(): readonly Counter[];

@@ -13,6 +13,12 @@ import { PEER_CLASS_NONE, RULE_SET_CLOSED } from '../policy/ids.ts';
 export const LIMIT_ENDPOINTS = 4096;
 export const ENDPOINT_NO_PEER = 1;
 export const CONFIG_JUDGE_OWN_NODE = 1;
+export const CONFIG_SERVICES = 2;
+export const FRONTEND_ADDRESS = 8;
+export const LIMIT_FRONTENDS = 131_072;
+export const LIMIT_BACKENDS = 262_144;
+export const LIMIT_SLOTS = 2_097_152;
+export const LIMIT_SERVICE_RANGES = 64;
 export const PORT_TABLE_CELLS = 49152;
 export const PORT_CLASSES_PER_CELL = 4;
 

@@ -6,7 +6,7 @@ import { getBytes, getNumbers, inRange, putBytes, putNumbers, unsigned64 } from 
 import { type MapSpec, MapType } from './bpf-map-spec.ts';
 
 /** Equal to the hash of the object these layouts were made from; the loader refuses any other object. */
-export const ABI_HASH = '29696d4f522a02e5';
+export const ABI_HASH = 'b95034bdf707124f';
 
 /** enum address_flag. */
 export const AddressFlag = {
@@ -18,6 +18,7 @@ export type AddressFlag = (typeof AddressFlag)[keyof typeof AddressFlag];
 /** enum config_flag. */
 export const ConfigFlag = {
   CONFIG_JUDGE_OWN_NODE: 1,
+  CONFIG_SERVICES: 2,
 } as const;
 
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
@@ -50,6 +51,7 @@ export type Family = (typeof Family)[keyof typeof Family];
 export const FlowFlag = {
   FLOW_ANSWERED: 1,
   FLOW_CHARGED: 2,
+  FLOW_FRONTEND: 4,
 } as const;
 
 export type FlowFlag = (typeof FlowFlag)[keyof typeof FlowFlag];
@@ -62,6 +64,16 @@ export const FlowPath = {
 
 export type FlowPath = (typeof FlowPath)[keyof typeof FlowPath];
 
+/** enum frontend_flag. */
+export const FrontendFlag = {
+  FRONTEND_AFFINITY: 1,
+  FRONTEND_REJECT: 2,
+  FRONTEND_DROP: 4,
+  FRONTEND_ADDRESS: 8,
+} as const;
+
+export type FrontendFlag = (typeof FrontendFlag)[keyof typeof FrontendFlag];
+
 /** enum limits. */
 export const Limit = {
   LIMIT_ENDPOINTS: 4096,
@@ -72,6 +84,14 @@ export const Limit = {
   LIMIT_FLOWS_LIVE: 262144,
   LIMIT_FRAGMENTS: 8192,
   LIMIT_ENDPOINT_FLOWS: 32768,
+  LIMIT_FRONTENDS: 131072,
+  LIMIT_BACKENDS: 262144,
+  LIMIT_SLOTS: 2097152,
+  LIMIT_SERVICE_RANGES: 64,
+  SLOTS_PER_CELL: 2,
+  SOURCE_PORT_TRIES_MAX: 16,
+  SOURCE_PORT_FIRST: 1024,
+  SERVICE_FLOW_CHARGE: 2,
   EXTENSION_HEADERS_MAX: 6,
   IPV4_OPTIONS_MAX: 40,
   USAGE_SLOTS: 16,
@@ -151,7 +171,11 @@ export const Reason = {
   FRAGMENT_TINY: 18,
   FRAGMENT_OVERLAP: 19,
   SOURCE_ROUTE: 20,
-  COUNT: 21,
+  NO_SUCH_SERVICE: 21,
+  NO_BACKEND: 22,
+  TRAFFIC_POLICY: 23,
+  TRANSLATION: 24,
+  COUNT: 25,
 } as const;
 
 export type Reason = (typeof Reason)[keyof typeof Reason];
@@ -251,6 +275,32 @@ export function decodeAddressValue(view: DataView, offset: number): AddressValue
     mac: getBytes(view, offset + 24, 6),
     hostMac: getBytes(view, offset + 30, 6),
     endpointFlags: view.getUint32(offset + 36, true),
+  };
+}
+
+/** struct backend_value. */
+export interface BackendValue {
+  /** network order; IPv4 in the first 4 bytes, the rest zero; 16 bytes */
+  readonly address: Uint8Array;
+  readonly port: number;
+  /** enum family */
+  readonly family: number;
+}
+
+export const BACKEND_VALUE_SIZE = 20;
+
+export function encodeBackendValue(view: DataView, offset: number, value: BackendValue): void {
+  putBytes(view, offset, 16, 'backend_value.address', value.address);
+  view.setUint16(offset + 16, inRange('backend_value.port', value.port, 0, 65535), false);
+  view.setUint8(offset + 18, inRange('backend_value.family', value.family, 0, 255));
+  putBytes(view, offset + 19, 1, 'backend_value.pad');
+}
+
+export function decodeBackendValue(view: DataView, offset: number): BackendValue {
+  return {
+    address: getBytes(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    family: view.getUint8(offset + 18),
   };
 }
 
@@ -513,8 +563,6 @@ export interface FlowKey {
   readonly family: number;
   /** IANA protocol number */
   readonly protocol: number;
-  /** 0: a flow; 1: the client's tuple of a translated flow */
-  readonly kind: number;
 }
 
 export const FLOW_KEY_SIZE = 40;
@@ -526,8 +574,7 @@ export function encodeFlowKey(view: DataView, offset: number, value: FlowKey): v
   view.setUint16(offset + 34, inRange('flow_key.port_hi', value.portHi, 0, 65535), false);
   view.setUint8(offset + 36, inRange('flow_key.family', value.family, 0, 255));
   view.setUint8(offset + 37, inRange('flow_key.protocol', value.protocol, 0, 255));
-  view.setUint8(offset + 38, inRange('flow_key.kind', value.kind, 0, 255));
-  putBytes(view, offset + 39, 1, 'flow_key.pad');
+  putBytes(view, offset + 38, 2, 'flow_key.pad');
 }
 
 export function decodeFlowKey(view: DataView, offset: number): FlowKey {
@@ -538,7 +585,6 @@ export function decodeFlowKey(view: DataView, offset: number): FlowKey {
     portHi: view.getUint16(offset + 34, false),
     family: view.getUint8(offset + 36),
     protocol: view.getUint8(offset + 37),
-    kind: view.getUint8(offset + 38),
   };
 }
 
@@ -576,12 +622,18 @@ export interface FlowValue {
   readonly frontend: number;
   /** destination port before translation */
   readonly originalPort: number;
-  /** source port after translation */
+  /** destination port after translation */
   readonly translatedPort: number;
   /** destination before translation; 16 bytes */
   readonly originalAddress: Uint8Array;
-  /** source after translation; 16 bytes */
+  /** destination after translation; 16 bytes */
   readonly translatedAddress: Uint8Array;
+  /** id of the backend it was translated to */
+  readonly backend: number;
+  /** source port before translation */
+  readonly clientPort: number;
+  /** source port after translation */
+  readonly sourcePort: number;
   /** part of time (see usage_value) in which it is counted; 0 unless FLOW_CHARGED */
   readonly chargedPart: number;
 }
@@ -608,8 +660,11 @@ export function encodeFlowValue(view: DataView, offset: number, value: FlowValue
   view.setUint16(offset + 46, inRange('flow_value.translated_port', value.translatedPort, 0, 65535), false);
   putBytes(view, offset + 48, 16, 'flow_value.original_address', value.originalAddress);
   putBytes(view, offset + 64, 16, 'flow_value.translated_address', value.translatedAddress);
-  view.setUint32(offset + 80, inRange('flow_value.charged_part', value.chargedPart, 0, 4294967295), true);
-  putBytes(view, offset + 84, 12, 'flow_value.reserve');
+  view.setUint32(offset + 80, inRange('flow_value.backend', value.backend, 0, 4294967295), true);
+  view.setUint16(offset + 84, inRange('flow_value.client_port', value.clientPort, 0, 65535), false);
+  view.setUint16(offset + 86, inRange('flow_value.source_port', value.sourcePort, 0, 65535), false);
+  view.setUint32(offset + 88, inRange('flow_value.charged_part', value.chargedPart, 0, 4294967295), true);
+  putBytes(view, offset + 92, 4, 'flow_value.reserve');
 }
 
 export function decodeFlowValue(view: DataView, offset: number): FlowValue {
@@ -633,7 +688,10 @@ export function decodeFlowValue(view: DataView, offset: number): FlowValue {
     translatedPort: view.getUint16(offset + 46, false),
     originalAddress: getBytes(view, offset + 48, 16),
     translatedAddress: getBytes(view, offset + 64, 16),
-    chargedPart: view.getUint32(offset + 80, true),
+    backend: view.getUint32(offset + 80, true),
+    clientPort: view.getUint16(offset + 84, false),
+    sourcePort: view.getUint16(offset + 86, false),
+    chargedPart: view.getUint32(offset + 88, true),
   };
 }
 
@@ -717,6 +775,64 @@ export function decodeFragmentValue(view: DataView, offset: number): FragmentVal
     tcpFlags: view.getUint8(offset + 17),
     icmpType: view.getUint8(offset + 18),
     icmpCode: view.getUint8(offset + 19),
+  };
+}
+
+/** struct frontend_key. */
+export interface FrontendKey {
+  /** enum family */
+  readonly family: number;
+  /** IANA protocol number */
+  readonly protocol: number;
+  readonly port: number;
+  /** network order; IPv4 in the first 4 bytes, the rest zero; 16 bytes */
+  readonly address: Uint8Array;
+}
+
+export const FRONTEND_KEY_SIZE = 20;
+
+export function encodeFrontendKey(view: DataView, offset: number, value: FrontendKey): void {
+  view.setUint8(offset, inRange('frontend_key.family', value.family, 0, 255));
+  view.setUint8(offset + 1, inRange('frontend_key.protocol', value.protocol, 0, 255));
+  view.setUint16(offset + 2, inRange('frontend_key.port', value.port, 0, 65535), false);
+  putBytes(view, offset + 4, 16, 'frontend_key.address', value.address);
+}
+
+export function decodeFrontendKey(view: DataView, offset: number): FrontendKey {
+  return {
+    family: view.getUint8(offset),
+    protocol: view.getUint8(offset + 1),
+    port: view.getUint16(offset + 2, false),
+    address: getBytes(view, offset + 4, 16),
+  };
+}
+
+/** struct frontend_value. */
+export interface FrontendValue {
+  /** of the key; 0 for FRONTEND_ADDRESS */
+  readonly id: number;
+  /** bits of enum frontend_flag */
+  readonly flags: number;
+  readonly firstSlot: number;
+  /** 0: nothing is behind it */
+  readonly slotCount: number;
+}
+
+export const FRONTEND_VALUE_SIZE = 16;
+
+export function encodeFrontendValue(view: DataView, offset: number, value: FrontendValue): void {
+  view.setUint32(offset, inRange('frontend_value.id', value.id, 0, 4294967295), true);
+  view.setUint32(offset + 4, inRange('frontend_value.flags', value.flags, 0, 4294967295), true);
+  view.setUint32(offset + 8, inRange('frontend_value.first_slot', value.firstSlot, 0, 4294967295), true);
+  view.setUint32(offset + 12, inRange('frontend_value.slot_count', value.slotCount, 0, 4294967295), true);
+}
+
+export function decodeFrontendValue(view: DataView, offset: number): FrontendValue {
+  return {
+    id: view.getUint32(offset, true),
+    flags: view.getUint32(offset + 4, true),
+    firstSlot: view.getUint32(offset + 8, true),
+    slotCount: view.getUint32(offset + 12, true),
   };
 }
 
@@ -835,6 +951,46 @@ export function decodeRowValue(view: DataView, offset: number): RowValue {
   };
 }
 
+/** struct scratch_value. */
+export interface ScratchValue {
+  /** 32 elements */
+  readonly room: readonly bigint[];
+}
+
+export const SCRATCH_VALUE_SIZE = 256;
+
+export function encodeScratchValue(view: DataView, offset: number, value: ScratchValue): void {
+  putNumbers(offset, 8, 32, 'scratch_value.room', value.room, (position, element) =>
+    view.setBigUint64(position, unsigned64('scratch_value.room', element), true),
+  );
+}
+
+export function decodeScratchValue(view: DataView, offset: number): ScratchValue {
+  return {
+    room: getNumbers(offset, 8, 32, (position) => view.getBigUint64(position, true)),
+  };
+}
+
+/** struct slot_cell. */
+export interface SlotCell {
+  /** 2 elements */
+  readonly backend: readonly number[];
+}
+
+export const SLOT_CELL_SIZE = 8;
+
+export function encodeSlotCell(view: DataView, offset: number, value: SlotCell): void {
+  putNumbers(offset, 4, 2, 'slot_cell.backend', value.backend, (position, element) =>
+    view.setUint32(position, inRange('slot_cell.backend', element, 0, 4294967295), true),
+  );
+}
+
+export function decodeSlotCell(view: DataView, offset: number): SlotCell {
+  return {
+    backend: getNumbers(offset, 4, 2, (position) => view.getUint32(position, true)),
+  };
+}
+
 /** struct usage_value. */
 export interface UsageValue {
   /** number of the part since the machine's start; 16 elements */
@@ -877,6 +1033,7 @@ export function decodeUsageValue(view: DataView, offset: number): UsageValue {
 export const MAPS: Readonly<
   Record<
     | 'addresses'
+    | 'backends'
     | 'config'
     | 'counters'
     | 'endpointUsage'
@@ -886,10 +1043,14 @@ export const MAPS: Readonly<
     | 'flowsLive'
     | 'flowsNew'
     | 'fragments'
+    | 'frontends'
     | 'newFlow'
     | 'ports'
     | 'prefixes'
-    | 'rows',
+    | 'rows'
+    | 'scratch'
+    | 'serviceRanges'
+    | 'slots',
     MapSpec
   >
 > = {
@@ -903,6 +1064,17 @@ export const MAPS: Readonly<
     key: 'address_key',
     value: 'address_value',
     layoutHash: '6aa1544b',
+  },
+  backends: {
+    name: 'backends',
+    type: MapType.HASH,
+    keySize: 4,
+    valueSize: 20,
+    maxEntries: 262144,
+    flags: 1,
+    key: '__u32',
+    value: 'backend_value',
+    layoutHash: '6d851dab',
   },
   config: {
     name: 'config',
@@ -920,7 +1092,7 @@ export const MAPS: Readonly<
     type: MapType.PERCPU_ARRAY,
     keySize: 4,
     valueSize: 16,
-    maxEntries: 42,
+    maxEntries: 50,
     flags: 0,
     key: '__u32',
     value: 'counter_value',
@@ -979,7 +1151,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: 'flow_key',
     value: 'flow_value',
-    layoutHash: '03211ed3',
+    layoutHash: '035e501b',
   },
   flowsNew: {
     name: 'flows_new',
@@ -990,7 +1162,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: 'flow_key',
     value: 'flow_value',
-    layoutHash: '03211ed3',
+    layoutHash: '035e501b',
   },
   fragments: {
     name: 'fragments',
@@ -1003,6 +1175,17 @@ export const MAPS: Readonly<
     value: 'fragment_value',
     layoutHash: '6d56b2d3',
   },
+  frontends: {
+    name: 'frontends',
+    type: MapType.HASH,
+    keySize: 20,
+    valueSize: 16,
+    maxEntries: 131072,
+    flags: 1,
+    key: 'frontend_key',
+    value: 'frontend_value',
+    layoutHash: 'a6be5a70',
+  },
   newFlow: {
     name: 'new_flow',
     type: MapType.PERCPU_ARRAY,
@@ -1012,7 +1195,7 @@ export const MAPS: Readonly<
     flags: 0,
     key: '__u32',
     value: 'flow_value',
-    layoutHash: 'ddcfdbff',
+    layoutHash: 'd801af52',
   },
   ports: {
     name: 'ports',
@@ -1046,5 +1229,38 @@ export const MAPS: Readonly<
     key: 'row_key',
     value: 'row_value',
     layoutHash: '21a50610',
+  },
+  scratch: {
+    name: 'scratch',
+    type: MapType.PERCPU_ARRAY,
+    keySize: 4,
+    valueSize: 256,
+    maxEntries: 1,
+    flags: 0,
+    key: '__u32',
+    value: 'scratch_value',
+    layoutHash: 'f558262b',
+  },
+  serviceRanges: {
+    name: 'service_ranges',
+    type: MapType.LPM_TRIE,
+    keySize: 24,
+    valueSize: 4,
+    maxEntries: 64,
+    flags: 1,
+    key: 'prefix_key',
+    value: '__u32',
+    layoutHash: '406c5035',
+  },
+  slots: {
+    name: 'slots',
+    type: MapType.ARRAY,
+    keySize: 4,
+    valueSize: 8,
+    maxEntries: 1048576,
+    flags: 1024,
+    key: '__u32',
+    value: 'slot_cell',
+    layoutHash: '3864dd74',
   },
 };

@@ -18,6 +18,7 @@ const SMALL = {
   flows_live: { maxEntries: 1024 },
   event_limit: { maxEntries: 1024 },
   fragments: { maxEntries: 1024 },
+  slots: { maxEntries: 1024 },
 } as const;
 
 export interface TestPod {
@@ -194,6 +195,9 @@ export class LoadedPrograms implements Disposable {
       'event_limit',
       'fragments',
       'endpoint_usage',
+      'frontends',
+      'backends',
+      'service_ranges',
     ]) {
       const map = this.object.map(name);
       for (const { key } of map.entries()) map.delete(key);

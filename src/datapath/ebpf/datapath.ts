@@ -10,11 +10,22 @@ import { RingBuffer } from '../../kernel/ring-buffer.ts';
 import { membarrierGlobal, monotonicNs } from '../../kernel/system.ts';
 import type { Log } from '../../lib/log.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
+import type { ServiceTables } from '../../service/tables.ts';
 import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
-import type { Counter, Datapath, DropEvent, EndpointWiring, FlowQuery, FlowVerdict, Realized } from '../datapath.ts';
-import { CONFIG_JUDGE_OWN_NODE } from '../elements.ts';
+import type {
+  Counter,
+  Datapath,
+  DropEvent,
+  EndpointWiring,
+  FlowQuery,
+  FlowVerdict,
+  Realized,
+  RealizedServices,
+} from '../datapath.ts';
+import { CONFIG_JUDGE_OWN_NODE, CONFIG_SERVICES } from '../elements.ts';
 import type { IdsInUse } from '../image.ts';
 import { judge } from '../judge.ts';
+import { type ServiceIdsInUse, ServiceKeeper } from '../service-keeper.ts';
 import { TableKeeper } from '../table-keeper.ts';
 import { ClsactHooks } from './clsact-hooks.ts';
 import { LayoutError } from './field-copy.ts';
@@ -22,8 +33,9 @@ import type { Hooks } from './hooks.ts';
 import { type FlowTimes, readFlowUsage } from './flow-usage.ts';
 import { readCounters, readDropEvent } from './observations.ts';
 import { Predecessors } from './predecessors.ts';
-import { type MapSizes, Pins, TABLE_MAPS } from './pins.ts';
+import { type MapSizes, Pins, SERVICE_MAPS, TABLE_MAPS } from './pins.ts';
 import { ModeHooks } from './mode-hooks.ts';
+import { KernelServiceStore } from './service-store.ts';
 import { KernelStore } from './store.ts';
 import { Switchover } from './switchover.ts';
 import { TcxHooks } from './tcx-hooks.ts';
@@ -61,6 +73,7 @@ export class EbpfDatapath implements Datapath {
   readonly #object: BpfObject;
   readonly #store: KernelStore;
   readonly #keeper: TableKeeper;
+  readonly #services: ServiceKeeper;
   readonly #hooks: Hooks;
   readonly #inNamespace: <T>(work: () => T) => T;
   /** What another build enforces goes on until the tables of this one are complete. */
@@ -70,13 +83,21 @@ export class EbpfDatapath implements Datapath {
 
   private constructor(
     resources: DisposableStack,
-    parts: { object: BpfObject; store: KernelStore; keeper: TableKeeper; hooks: Hooks; switchover: Switchover },
+    parts: {
+      object: BpfObject;
+      store: KernelStore;
+      keeper: TableKeeper;
+      services: ServiceKeeper;
+      hooks: Hooks;
+      switchover: Switchover;
+    },
     options: EbpfOptions,
   ) {
     this.#resources = resources;
     this.#object = parts.object;
     this.#store = parts.store;
     this.#keeper = parts.keeper;
+    this.#services = parts.services;
     this.#hooks = parts.hooks;
     this.#switchover = parts.switchover;
     this.#inNamespace = options.inNamespace ?? ((work) => work());
@@ -113,10 +134,11 @@ export class EbpfDatapath implements Datapath {
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.batchWrites === undefined ? {} : { batchWrites: options.batchWrites }),
       });
+      const services = openServices(resources, object, store, options);
       const hooks = makeHooks(options, pins, object, resources);
       const { inNamespace = (work) => work(), log } = options;
       const switchover = new Switchover({ old, pins, object, store, hooks, inNamespace, log });
-      const datapath = new EbpfDatapath(resources, { object, store, keeper, hooks, switchover }, options);
+      const datapath = new EbpfDatapath(resources, { object, store, keeper, services, hooks, switchover }, options);
       await datapath.#takeOver(options, old);
       return datapath;
     } catch (error) {
@@ -163,6 +185,15 @@ export class EbpfDatapath implements Datapath {
     return realized;
   }
 
+  async applyServices(tables: ServiceTables): Promise<RealizedServices> {
+    return this.#services.apply(tables);
+  }
+
+  /** What the kernel still refers to: for a resolver that starts over. */
+  serviceIdsInUse(): ServiceIdsInUse {
+    return this.#services.idsInUse();
+  }
+
   judge(flow: FlowQuery): FlowVerdict {
     return judge(this.#store, flow);
   }
@@ -182,6 +213,7 @@ export class EbpfDatapath implements Datapath {
 
   async close(): Promise<void> {
     await this.#keeper.idle();
+    await this.#services.idle();
     this.#listener = undefined;
     this.#resources.dispose();
   }
@@ -191,8 +223,9 @@ export class EbpfDatapath implements Datapath {
   }
 
   async #takeOver(options: EbpfOptions, old: Predecessors): Promise<void> {
-    const flags = options.judgeOwnNode === true ? CONFIG_JUDGE_OWN_NODE : 0;
-    if (this.#store.configFlags() !== flags) {
+    const before = this.#store.configFlags();
+    const flags = (before & CONFIG_SERVICES) | (options.judgeOwnNode === true ? CONFIG_JUDGE_OWN_NODE : 0);
+    if (before !== flags) {
       await this.#keeper.judgeAgain(() => this.#store.setConfigFlags(flags));
     }
     for (const wiring of this.#endpointsOf(old, options.log)) await this.#adopt(wiring);
@@ -230,6 +263,20 @@ export class EbpfDatapath implements Datapath {
     this.#switchover?.run(this.#keeper.image);
     this.#switchover = undefined;
   }
+}
+
+function openServices(
+  resources: DisposableStack,
+  object: BpfObject,
+  config: KernelStore,
+  { batchWrites }: EbpfOptions,
+): ServiceKeeper {
+  const [frontends, slots, backends, ranges] = SERVICE_MAPS.map((name) => object.map(name));
+  const maps = { frontends: frontends!, slots: slots!, backends: backends!, ranges: ranges! };
+  return new ServiceKeeper(resources.use(new KernelServiceStore(maps, config)), {
+    grace: membarrierGlobal,
+    ...(batchWrites === undefined ? {} : { batchWrites }),
+  });
 }
 
 function sizesOf({ limits = DEFAULT_LIMITS, flows = {} }: EbpfOptions): MapSizes {

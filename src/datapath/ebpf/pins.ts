@@ -1,7 +1,7 @@
 /**
  * Where an instance's maps and links are pinned. The name of a map's pin carries a hash of its layout and size, so that a
- * program never opens a map of another. The maps that hold the tables carry one hash together: rows without the endpoints that
- * name them are worth nothing, so they are taken over together or not at all.
+ * program never opens a map of another. The maps that hold the tables carry one hash together, as do those of services: rows
+ * without the endpoints that name them are worth nothing, so they are taken over together or not at all.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -10,6 +10,9 @@ import { MAPS } from '../../kernel/abi.gen.ts';
 import { listPins, requireBpffs, unlinkPin } from '../../kernel/bpffs.ts';
 
 export const TABLE_MAPS = ['config', 'endpoints', 'addresses', 'prefixes', 'ports', 'rows'] as const;
+export const SERVICE_MAPS = ['frontends', 'slots', 'backends', 'service_ranges'] as const;
+/** Maps that are taken over together or not at all: the elements of one name those of another. */
+const GROUPS: readonly (readonly string[])[] = [TABLE_MAPS, SERVICE_MAPS];
 
 const LINK_PIN = /^link-([0-9]+)-(in|out)$/;
 const HASH_DIGITS = 8;
@@ -34,13 +37,15 @@ export class Pins {
         `${name} ${layoutHash} ${sizes[name] ?? maxEntries}`,
       ]),
     );
-    const together = TABLE_MAPS.map((name) => shapes.get(name)).join('\n');
-    const tables: ReadonlySet<string> = new Set(TABLE_MAPS);
+    const together = (name: string): string | undefined =>
+      GROUPS.find((group) => group.includes(name))
+        ?.map((member) => shapes.get(member))
+        .join('\n');
     this.maps = new Map(
       [...shapes].map(([name, shape]) => [
         name,
         // A dot in a name is refused by the BPF file system.
-        join(directory, `${name}-${digest(tables.has(name) ? together : shape)}`),
+        join(directory, `${name}-${digest(together(name) ?? shape)}`),
       ]),
     );
   }

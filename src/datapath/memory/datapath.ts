@@ -1,16 +1,29 @@
 /** A datapath that only keeps tables: for tests and dry runs. Nothing passes through it. */
 import type { VerdictTables } from '../../policy/tables.ts';
+import type { ServiceTables } from '../../service/tables.ts';
 import type { TableLimits } from '../capacity.ts';
-import type { Counter, Datapath, EndpointWiring, FlowQuery, FlowVerdict, Realized } from '../datapath.ts';
+import type {
+  Counter,
+  Datapath,
+  EndpointWiring,
+  FlowQuery,
+  FlowVerdict,
+  Realized,
+  RealizedServices,
+} from '../datapath.ts';
 import type { IdsInUse } from '../image.ts';
 import { judge } from '../judge.ts';
+import { type ServiceIdsInUse, ServiceKeeper } from '../service-keeper.ts';
+import type { ServiceStore } from '../service-store.ts';
 import type { TableStore } from '../store.ts';
 import { TableKeeper } from '../table-keeper.ts';
+import { MemoryServiceStore } from './service-store.ts';
 import { MemoryStore } from './store.ts';
 
 export interface MemoryDatapathOptions {
   /** What an earlier datapath left; without it, nothing. */
   readonly store?: TableStore;
+  readonly serviceStore?: ServiceStore;
   readonly limits?: TableLimits;
   /** Writes of one call of the store. */
   readonly batchWrites?: number;
@@ -19,14 +32,22 @@ export interface MemoryDatapathOptions {
 export class MemoryDatapath implements Datapath {
   readonly #store: TableStore;
   readonly #keeper: TableKeeper;
+  readonly #services: ServiceKeeper;
 
-  private constructor(store: TableStore, keeper: TableKeeper) {
+  private constructor(store: TableStore, keeper: TableKeeper, services: ServiceKeeper) {
     this.#store = store;
     this.#keeper = keeper;
+    this.#services = services;
   }
 
-  static async open({ store = new MemoryStore(), ...options }: MemoryDatapathOptions = {}): Promise<MemoryDatapath> {
-    return new MemoryDatapath(store, await TableKeeper.open(store, { ...options, grace: async () => undefined }));
+  static async open({
+    store = new MemoryStore(),
+    serviceStore = new MemoryServiceStore(),
+    ...options
+  }: MemoryDatapathOptions = {}): Promise<MemoryDatapath> {
+    const grace = async (): Promise<void> => undefined;
+    const keeper = await TableKeeper.open(store, { ...options, grace });
+    return new MemoryDatapath(store, keeper, new ServiceKeeper(serviceStore, { grace }));
   }
 
   async attachEndpoint(wiring: EndpointWiring): Promise<void> {
@@ -49,6 +70,14 @@ export class MemoryDatapath implements Datapath {
     return this.#keeper.apply(tables);
   }
 
+  async applyServices(tables: ServiceTables): Promise<RealizedServices> {
+    return this.#services.apply(tables);
+  }
+
+  serviceIdsInUse(): ServiceIdsInUse {
+    return this.#services.idsInUse();
+  }
+
   judge(flow: FlowQuery): FlowVerdict {
     return judge(this.#store, flow);
   }
@@ -63,6 +92,7 @@ export class MemoryDatapath implements Datapath {
 
   async close(): Promise<void> {
     await this.#keeper.idle();
+    await this.#services.idle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

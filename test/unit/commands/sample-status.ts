@@ -8,6 +8,7 @@ export const WELL: AgentStatus = {
   attach: 'tcx',
   source: { synced: true, asOf: '2026-01-02T03:04:05.678Z', fault: '' },
   tables: { submitted: 4, realized: 4, generation: 3, revision: 4, failure: '' },
+  services: { frontends: 3, backends: 5, slots: 122, failure: '' },
   flows: { liveMax: 262_144, endpointMax: 32_768, newMax: 65_536, live: 12, atLimit: [] },
   podCIDRs: ['10.1.0.0/24', 'fd00::/64'],
   endpoints: [],

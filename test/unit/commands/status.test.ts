@@ -29,6 +29,7 @@ describe('an agent is well', () => {
   test.each<[string, Partial<AgentStatus>]>([
     ['it is not ready', { ready: false }],
     ['tables are not in force', { tables: { ...WELL.tables, failure: 'x/big needs 9 of rows' } }],
+    ['services are not in force', { services: { ...WELL.services, failure: 'the Services needs 9 of SLOTS_MAX' } }],
     ['its source is out of sight', { source: { ...WELL.source, fault: '/etc/sluice is no folder' } }],
     ['an object could not be taken', { objectProblems: [PROBLEM] }],
   ])('but not when %s', (_, status) => {
@@ -45,6 +46,7 @@ describe('the table', () => {
       '  podCIDRs     10.1.0.0/24, fd00::/64',
       '  programs     attached by tcx',
       '  flows        12 answered of 262144, 32768 a pod',
+      '  services     3 frontends, 5 backends',
       '',
       'endpoints',
       '  none',
@@ -56,20 +58,20 @@ describe('the table', () => {
 
   test('has a line for each endpoint, in columns, with the policies of each side', () => {
     const isolated = { ...ENDPOINT, pod: 'x/longer', addresses: ['10.1.0.22'], ingressPolicies: ['x/deny', 'x/web'] };
-    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(8, 10)).toEqual([
+    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(9, 11)).toEqual([
       '  x/a       10.1.0.1 fd00::1  slabcdefghijklm  ingress open           egress open',
       '  x/longer  10.1.0.22         slabcdefghijklm  ingress x/deny, x/web  egress open',
     ]);
   });
 
   test('does not call an endpoint open that is closed', () => {
-    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[8]).toMatch(/ingress closed {2}egress closed$/);
+    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[9]).toMatch(/ingress closed {2}egress closed$/);
   });
 
   test('has the place, the hint and the line of an object that could not be taken', () => {
     const lines = shown({ objectProblems: [PROBLEM] });
     expect(lines[0]).toBe('instance default on node n1: needs attention');
-    expect(lines.slice(10, 14)).toEqual([
+    expect(lines.slice(11, 15)).toEqual([
       'problems',
       '  /etc/sluice/web.yaml:9:11: error: NetworkPolicy x/web: spec.ingress[0].ports[0].port: must be 1 to 65535 ' +
         '(a named port is text)',
@@ -93,7 +95,7 @@ describe('the table', () => {
     expect(shown({ tables })[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes: on their way');
     const failed = shown({ tables: { ...tables, failure: 'x/big needs 9 of rows, which holds 8' } });
     expect(failed[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes');
-    expect(failed[6]).toBe('  not in force x/big needs 9 of rows, which holds 8');
+    expect(failed[7]).toBe('  not in force x/big needs 9 of rows, which holds 8');
   });
 
   test('says that the source is out of sight, and that there are no podCIDRs', () => {

@@ -69,7 +69,7 @@ test.each(ABI.structs.map((struct) => [struct.name, struct] as const))(
 test('network-order fields are written big-endian, all others little-endian', () => {
   const bytes = new Uint8Array(generated.FLOW_KEY_SIZE);
   const address = new Uint8Array(16);
-  const key = { addressLo: address, addressHi: address, portLo: 0x1234, portHi: 0, family: 4, protocol: 6, kind: 0 };
+  const key = { addressLo: address, addressHi: address, portLo: 0x1234, portHi: 0, family: 4, protocol: 6 };
   generated.encodeFlowKey(new DataView(bytes.buffer), 0, key);
   expect([...bytes.subarray(32, 34)]).toEqual([0x12, 0x34]);
   const row = new Uint8Array(generated.ROW_KEY_SIZE);

@@ -1,0 +1,56 @@
+/**
+ * The Services' part of a step (reconciler.ts): tables as the compiler made them last, brought in force. Those that do not
+ * fit leave the last ones in force and hold nothing else up; only a change can mend that.
+ */
+import type { Datapath, RealizedServices } from '../datapath/datapath.ts';
+import { CapacityError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { ServiceProblem } from '../service/problem.ts';
+import type { ResolvedServices } from './compiler-worker.ts';
+
+export interface ServiceState extends Omit<RealizedServices, 'writes'> {
+  /** Why the newest Services are not in force; empty when they are, or are on their way. */
+  readonly failure: string;
+  readonly problems: readonly ServiceProblem[];
+}
+
+export class ServiceStep {
+  readonly #datapath: Pick<Datapath, 'applyServices'>;
+  readonly #log: Log;
+  #pending: ResolvedServices | undefined;
+  #state: ServiceState = { revision: 0, frontends: 0, backends: 0, slots: 0, failure: '', problems: [] };
+
+  constructor(parts: { datapath: Pick<Datapath, 'applyServices'>; log: Log }) {
+    this.#datapath = parts.datapath;
+    this.#log = parts.log;
+  }
+
+  state(): ServiceState {
+    return this.#state;
+  }
+
+  /** Undefined: as they were. What is taken is pending until `run` has dealt with it. */
+  take(services: ResolvedServices | undefined): void {
+    if (services === undefined) return;
+    this.#pending = services;
+    this.#state = { ...this.#state, problems: services.problems };
+  }
+
+  /** @throws what the datapath throws, but for CapacityError; they stay pending then. */
+  async run(): Promise<void> {
+    if (this.#pending === undefined) return;
+    const { tables, problems, exceeded } = this.#pending;
+    try {
+      const [limit] = exceeded;
+      if (limit !== undefined) throw new CapacityError(limit.limit, limit.needed, limit.available, 'the Services');
+      const { writes, ...realized } = await this.#datapath.applyServices(tables);
+      this.#state = { ...realized, failure: '', problems };
+      this.#log.debug({ ...realized, writes }, 'services in force');
+    } catch (error) {
+      if (!(error instanceof CapacityError)) throw error;
+      this.#state = { ...this.#state, failure: error.message };
+      this.#log.error({ err: error }, 'services are not in force; the last ones stay');
+    }
+    this.#pending = undefined;
+  }
+}

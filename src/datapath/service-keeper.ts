@@ -1,0 +1,125 @@
+/**
+ * Owns one service store: knows what it holds, and brings service tables in force one after the other. When an apply
+ * fails half-way, every frontend leads to where it led before or is to lead; the next one reads the store anew.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { BACKEND_KEY_BYTES, FRONTEND_KEY_BYTES, writeKey } from '../service/key.ts';
+import { givenIds, type ServiceTables } from '../service/tables.ts';
+import { BATCH_WRITES_MAX } from './apply.ts';
+import type { RealizedServices } from './datapath.ts';
+import { FRONTEND_ADDRESS, LIMIT_BACKENDS, LIMIT_FRONTENDS, LIMIT_SERVICE_RANGES } from './elements.ts';
+import { planServices, type ServiceImage, type ServiceLimits } from './service-plan.ts';
+import type { ServiceStore, ServiceWrite } from './service-store.ts';
+
+export interface ServiceKeeperOptions {
+  /** Resolves once no packet is under way that began before the call. */
+  readonly grace: () => Promise<void>;
+  readonly limits?: ServiceLimits;
+  /** Writes of one call of the store; 1 lets an observer see every one. */
+  readonly batchWrites?: number;
+}
+
+/** The ids of what a store holds: a resolver that starts over must not give them to others. */
+export type ServiceIdsInUse = ReturnType<typeof givenIds>;
+
+const DEFAULT_SERVICE_LIMITS: ServiceLimits = {
+  frontends: LIMIT_FRONTENDS,
+  backends: LIMIT_BACKENDS,
+  ranges: LIMIT_SERVICE_RANGES,
+};
+
+export class ServiceKeeper {
+  readonly #store: ServiceStore;
+  readonly #options: ServiceKeeperOptions;
+  /** Undefined: it has to be read. */
+  #image: ServiceImage | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(store: ServiceStore, options: ServiceKeeperOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves once the tables are in force and what only the old ones used is gone.
+   * @throws CapacityError before anything is written when they do not fit.
+   */
+  async apply(tables: ServiceTables): Promise<RealizedServices> {
+    const run = this.#last.then(() => this.#apply(tables));
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  idsInUse(): ServiceIdsInUse {
+    const { frontends, backends } = this.#image ?? readImage(this.#store);
+    const named = [...frontends].filter(([, { flags }]) => (flags & FRONTEND_ADDRESS) === 0);
+    return givenIds({
+      frontends: {
+        keys: joinKeys(
+          named.map(([key]) => key),
+          FRONTEND_KEY_BYTES,
+        ),
+        ids: Uint32Array.from(named, ([, { id }]) => id),
+      },
+      backends: { ids: Uint32Array.from(backends.keys()), keys: joinKeys([...backends.values()], BACKEND_KEY_BYTES) },
+      nextIds: { frontend: 1, backend: 1 },
+    });
+  }
+
+  /** Resolves once every apply called so far has ended. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  async #apply(tables: ServiceTables): Promise<RealizedServices> {
+    const { limits = DEFAULT_SERVICE_LIMITS, grace } = this.#options;
+    if (this.#image === undefined) {
+      // Whoever wrote last may have ended right after a frontend left its run.
+      await grace();
+      this.#image = readImage(this.#store);
+    }
+    const plan = planServices(this.#image, tables, this.#store, limits);
+    this.#image = undefined;
+    await this.#write(plan.prepare);
+    if (plan.prepare.length > 0 || plan.cleanup.length > 0) await grace();
+    await this.#write(plan.cleanup);
+    this.#image = plan.after;
+    return {
+      revision: tables.revision,
+      writes: plan.prepare.length + plan.cleanup.length,
+      frontends: tables.frontends.ids.length,
+      backends: tables.backends.ids.length,
+      slots: tables.slots.length,
+    };
+  }
+
+  async #write(writes: readonly ServiceWrite[]): Promise<void> {
+    const size = this.#options.batchWrites ?? BATCH_WRITES_MAX;
+    for (let at = 0; at < writes.length; at += size) {
+      if (at > 0) await setImmediate();
+      this.#store.write(writes.slice(at, at + size));
+    }
+  }
+}
+
+/** A run that reaches beyond the table, as one of another size might, counts as none: its frontend gets another. */
+function readImage(store: ServiceStore): ServiceImage {
+  const frontends = new Map(
+    Array.from(store.frontends(), ([key, value]) => {
+      const fits = value.firstSlot + value.slotCount <= store.slotCapacity;
+      return [key, fits ? value : { ...value, firstSlot: 0, slotCount: 0 }] as const;
+    }),
+  );
+  return {
+    frontends,
+    backends: new Map(store.backends()),
+    ranges: new Set(store.ranges()),
+    isEnabled: store.isEnabled(),
+  };
+}
+
+function joinKeys(keys: readonly string[], size: number): Uint8Array {
+  const bytes = new Uint8Array(keys.length * size);
+  for (const [i, key] of keys.entries()) writeKey(key, bytes, i * size);
+  return bytes;
+}

@@ -15,16 +15,18 @@
 
 enum limits {
 	LIMIT_ENDPOINTS = 4096, /* pods of one node */
+	LIMIT_LOCALS = 8192, /* addresses of the pods of one node: one a family */
 	LIMIT_ADDRESSES = 262144, /* pod and node addresses known to one node */
 	LIMIT_PREFIXES = 65536, /* ipBlocks, their excepts and podCIDRs, after removal of duplicates */
-	LIMIT_ROWS = 1048576, /* stored verdict rows */
+	LIMIT_ROWS = 262144, /* stored verdict rows; 16 bytes of memory each before there is any */
 	LIMIT_FLOWS_NEW = 65536, /* default size of the table of unanswered flows */
 	LIMIT_FLOWS_LIVE = 262144, /* default size of the table of flows seen both ways */
 	LIMIT_FRAGMENTS = 8192, /* fragmented packets under way whose ports are remembered */
 	LIMIT_ENDPOINT_FLOWS = 32768, /* default of flows one endpoint may have in the table of flows seen both ways */
 	LIMIT_FRONTENDS = 131072, /* service frontends, and the addresses that they have */
 	LIMIT_BACKENDS = 262144,
-	LIMIT_SLOTS = 2097152, /* of all frontends together; the table takes four bytes each from the start */
+	LIMIT_SLOTS = 4194304, /* of all frontends together; the table takes four bytes each from the start */
+	LIMIT_AFFINITIES = 65536, /* clients that are to find the backend they had, by frontend */
 	LIMIT_SERVICE_RANGES = 64,
 	SLOTS_PER_CELL = 2, /* slots one element of the slot table holds */
 	SOURCE_PORT_TRIES_MAX = 16, /* other source ports tried for a translated flow whose own is taken */
@@ -113,7 +115,8 @@ enum reason {
 	REASON_NO_BACKEND = 22, /* the service has no endpoint, or the one of a TCP flow is gone; answered with an error */
 	REASON_TRAFFIC_POLICY = 23, /* the service has endpoints, but none that may be used on this node */
 	REASON_TRANSLATION = 24, /* to a service, but the packet cannot be told from one of another flow once translated */
-	REASON_COUNT = 25,
+	REASON_TUNNEL = 25, /* UDP to the port of the nodes' tunnel, and not to a pod */
+	REASON_COUNT = 26,
 };
 
 /* A judgement of one end of a flow, or of one packet. */
@@ -156,7 +159,6 @@ enum flow_flag {
 };
 
 enum frontend_flag {
-	FRONTEND_AFFINITY = 1, /* the client's address alone decides on the backend */
 	FRONTEND_REJECT = 2, /* no usable endpoint anywhere: answered with an error */
 	FRONTEND_DROP = 4, /* endpoints, but none that may be used on this node */
 	FRONTEND_ADDRESS = 8, /* protocol and port are 0: this stands for an address that some frontend has */
@@ -220,14 +222,19 @@ struct address_value {
 	__u32 generation;
 	__u32 class_old;
 	__u32 class_new;
-	__u32 endpoint_id DOC("of the local endpoint that has it; 0: none");
-	__u32 ifindex DOC("host end of that endpoint; 0: none");
 	__u32 flags DOC("bits of enum address_flag");
-	__u8 mac[6] DOC("of the local endpoint's pod end");
-	__u8 host_mac[6];
-	__u32 endpoint_flags DOC("bits of enum endpoint_flag of the local endpoint");
 };
-_Static_assert(sizeof(struct address_value) == 40, "address_value");
+_Static_assert(sizeof(struct address_value) == 16, "address_value");
+
+/* Key of `locals`: address_key. The local endpoint that has the address. */
+struct local_value {
+	__u32 endpoint_id;
+	__u32 ifindex DOC("host end of the endpoint's veth");
+	__u8 mac[6] DOC("hardware address of the pod's end");
+	__u8 host_mac[6];
+	__u32 endpoint_flags DOC("bits of enum endpoint_flag");
+};
+_Static_assert(sizeof(struct local_value) == 24, "local_value");
 
 /* Longest prefix match: bits counts the family byte and the three pad bytes too (32 + prefix length). */
 struct prefix_key {
@@ -322,8 +329,9 @@ struct frontend_value {
 	__u32 flags DOC("bits of enum frontend_flag");
 	__u32 first_slot;
 	__u32 slot_count DOC("0: nothing is behind it");
+	__u32 affinity_seconds DOC("for so long after its last new flow a client finds the backend it had; 0: no affinity");
 };
-_Static_assert(sizeof(struct frontend_value) == 16, "frontend_value");
+_Static_assert(sizeof(struct frontend_value) == 20, "frontend_value");
 
 /* Slot s of the table is backend[s % SLOTS_PER_CELL] of element s / SLOTS_PER_CELL: the id of a backend; 0: free. */
 struct slot_cell {
@@ -337,8 +345,24 @@ struct backend_value {
 	__be16 port;
 	__u8 family DOC("enum family");
 	__u8 pad;
+	__u32 frontend DOC("id of the frontend that it is behind");
 };
-_Static_assert(sizeof(struct backend_value) == 20, "backend_value");
+_Static_assert(sizeof(struct backend_value) == 24, "backend_value");
+
+/* A client of a service with session affinity. */
+struct affinity_key {
+	__u32 frontend DOC("id");
+	__u8 client[16] DOC("network order; IPv4 in the first 4 bytes, the rest zero");
+};
+_Static_assert(sizeof(struct affinity_key) == 20, "affinity_key");
+
+/* Where its last flow was led. */
+struct affinity_value {
+	__u64 last_opened_ns DOC("CLOCK_MONOTONIC");
+	__u32 backend DOC("id; believed only while it is a backend of the frontend");
+	__u32 pad;
+};
+_Static_assert(sizeof(struct affinity_value) == 16, "affinity_value");
 
 /* A fragmented packet, as the hook of one interface sees it. */
 struct fragment_key {

@@ -76,7 +76,7 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct hook *h, con
 }
 
 /* Straight into the receiver's namespace, as if it had come over its own wire. */
-static __always_inline int forward_peer(struct __sk_buff *skb, struct hook *h, const struct address_value *to)
+static __always_inline int forward_peer(struct __sk_buff *skb, struct hook *h, const struct local_value *to)
 {
 	__u8 macs[12];
 

@@ -20,7 +20,12 @@
 MAP(BPF_MAP_TYPE_ARRAY, config, __u32, struct config, 1, BPF_F_MMAPABLE);
 /* The pods of this node, by the host end of their veth. */
 MAP(BPF_MAP_TYPE_HASH, endpoints, struct endpoint_key, struct endpoint_value, LIMIT_ENDPOINTS, BPF_F_NO_PREALLOC);
-/* What is known of single addresses. */
+/*
+ * The addresses of these pods. Apart from `addresses`, which has all of the cluster's: every packet asks whether its other end is
+ * here, and this table stays in the processor's caches however large the cluster is.
+ */
+MAP(BPF_MAP_TYPE_HASH, locals, struct address_key, struct local_value, LIMIT_LOCALS, BPF_F_NO_PREALLOC);
+/* Classes of single addresses. */
 MAP(BPF_MAP_TYPE_HASH, addresses, struct address_key, struct address_value, LIMIT_ADDRESSES, BPF_F_NO_PREALLOC);
 /* Classes of the addresses that have no element of their own. */
 MAP(BPF_MAP_TYPE_LPM_TRIE, prefixes, struct prefix_key, struct prefix_value, LIMIT_PREFIXES, BPF_F_NO_PREALLOC);
@@ -38,6 +43,8 @@ MAP(BPF_MAP_TYPE_HASH, frontends, struct frontend_key, struct frontend_value, LI
 MAP(BPF_MAP_TYPE_ARRAY, slots, __u32, struct slot_cell, LIMIT_SLOTS / SLOTS_PER_CELL, BPF_F_MMAPABLE);
 /* Where a backend is. */
 MAP(BPF_MAP_TYPE_HASH, backends, __u32, struct backend_value, LIMIT_BACKENDS, BPF_F_NO_PREALLOC);
+/* Which backend a client had, for session affinity. */
+MAP(BPF_MAP_TYPE_LRU_HASH, affinities, struct affinity_key, struct affinity_value, LIMIT_AFFINITIES, 0);
 /* What no frontend has of these leads nowhere. The value says nothing. */
 MAP(BPF_MAP_TYPE_LPM_TRIE, service_ranges, struct prefix_key, __u32, LIMIT_SERVICE_RANGES, BPF_F_NO_PREALLOC);
 /* Ports of fragmented packets under way. */
@@ -65,6 +72,9 @@ const volatile __u64 tcp_live_timeout_ns SEC(".rodata.config") = 86400ULL * 1000
 const volatile __u64 tcp_closing_timeout_ns SEC(".rodata.config") = 10ULL * 1000000000;
 const volatile __u64 other_opening_timeout_ns SEC(".rodata.config") = 60ULL * 1000000000;
 const volatile __u64 other_live_timeout_ns SEC(".rodata.config") = 180ULL * 1000000000;
+
+/* UDP port of the tunnel between nodes; 0: there is none. Set before the programs are loaded. */
+const volatile __u16 vxlan_port SEC(".rodata.config") = 0;
 
 /* Flows that one endpoint may have in flows_live; those beyond stay among the unanswered. */
 const volatile __u32 endpoint_flows_max SEC(".rodata.config") = LIMIT_ENDPOINT_FLOWS;

@@ -4,7 +4,7 @@
  * class of protocol and destination port. Constant look-ups, whatever the number of policies:
  *
  * 1. rule set: endpoints[ifindex], the side that is in force;
- * 2. class: addresses[address], else the longest of prefixes, else PEER_CLASS_WORLD;
+ * 2. class of the other end: addresses[address], else the longest of prefixes, else PEER_CLASS_WORLD;
  * 3. port class: ports[protocol, port], or a fixed class;
  * 4. rows[rule set, class, block], else rows[rule set, PEER_CLASS_DEFAULT, block], else deny.
  */
@@ -25,6 +25,15 @@ static __always_inline struct address_value *find_address(__u8 family, const uni
 
 	__builtin_memcpy(key.address, address, sizeof(key.address));
 	return bpf_map_lookup_elem(&addresses, &key);
+}
+
+/* The local endpoint that has the address; NULL: none. */
+static __always_inline struct local_value *find_local(__u8 family, const union address *address)
+{
+	struct address_key key = { .family = family };
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(&locals, &key);
 }
 
 static __always_inline __u32 class_of(const struct hook *h, const struct address_value *known,
@@ -70,22 +79,28 @@ static __always_inline __u32 port_class_of(const struct hook *h, __be16 port)
 }
 
 /*
- * The verdict of one end; on a denial *h says what decided it. The caller has set h->port_class.
+ * The verdict of one end; on a denial *h says what decided it. peer: the address of the other end. allow_own_node: where that is
+ * one of the node's own, the answer is yes. The caller has set h->port_class.
  */
 static __always_inline enum verdict judge_end(struct hook *h, const struct endpoint_value *end, enum direction direction,
-					      __u32 peer_class)
+					      const union address *peer, int allow_own_node)
 {
 	int new = is_in_force(h, end->generation);
 	__u32 rule_set = direction == DIRECTION_EGRESS ? (new ? end->egress_new : end->egress_old) :
 							 (new ? end->ingress_new : end->ingress_old);
-	struct row_key key = { .rule_set = rule_set,
-			       .peer_class = peer_class,
-			       .block = h->port_class / PORT_CLASSES_PER_BLOCK };
+	struct row_key key = { .rule_set = rule_set, .block = h->port_class / PORT_CLASSES_PER_BLOCK };
 	__u32 bit = h->port_class % PORT_CLASSES_PER_BLOCK;
+	struct address_value *known;
 	struct row_value *row;
+	__u32 peer_class;
 
 	if (rule_set == RULE_SET_OPEN)
 		return VERDICT_ALLOW;
+	known = find_address(h->packet.family, peer);
+	if (allow_own_node && known && known->flags & ADDRESS_OWN_NODE)
+		return VERDICT_ALLOW;
+	peer_class = class_of(h, known, peer);
+	key.peer_class = peer_class;
 	if (rule_set != RULE_SET_CLOSED) {
 		row = bpf_map_lookup_elem(&rows, &key);
 		if (!row) {

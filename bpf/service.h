@@ -4,18 +4,20 @@
  *
  * 1. the client's tuple (client, frontend) has an entry marked FLOW_FRONTEND that says where it leads; the flow itself is
  *    that of the translated packets (client, backend), and only it is judged, times out and has a TCP state;
- * 2. without such an entry the backend is that of the tuple's hash: slots[first + (hash * slots >> 32)];
+ * 2. without such an entry the backend is, with session affinity, the one that the client had, while it is there and the
+ *    client's last new flow is not too long ago (SVC-24); else that of the tuple's hash: slots[first + (hash * slots >> 32)];
  * 3. where the translated tuple is another flow's, another source port is taken; SCTP's ports cannot be changed;
  * 4. where client and backend are one pod, the source becomes the frontend's address: the pod would not believe a packet
  *    from itself, and its answer would not come by. Such a flow is not judged (NP-86);
- * 5. a flow stays with its backend while that is in the table. After that UDP and SCTP, and TCP that opens, choose anew;
+ * 5. a flow stays with its backend while that is one of the frontend's. After that UDP and SCTP, and TCP that opens, choose anew;
  *    TCP under way goes on while the address is that of a known pod or node (it drains), and is reset when it is not;
  * 6. a TCP segment that opens nothing and has no flow is not translated: a backend chosen now would not know it.
  *
  * Replies are translated back at the last hook before the client: in from_pod when they go straight into its namespace,
  * else in to_pod. What the stack and its connection tracking see in between are translated packets in both directions.
  *
- * Ids name nothing here but for user space: whether an entry leads where it says is decided by addresses and ports.
+ * Ids alone are not believed: an entry leads where it says while the backend of that id has its address and port, and is
+ * behind the frontend of that id.
  */
 #ifndef SLUICE_SERVICE_H
 #define SLUICE_SERVICE_H
@@ -57,16 +59,44 @@ static __always_inline __u32 murmur3(const __u32 *words, int count)
 	return hash ^ hash >> 16;
 }
 
-/* src/service/choose.ts, rules 1 and 2. */
-static __always_inline __u32 hash_client(const struct packet *p, __u32 flags)
+/* src/service/choose.ts, rule 1. */
+static __always_inline __u32 hash_client(const struct packet *p)
 {
 	__u32 words[6] = { p->source.words[0], p->source.words[1], p->source.words[2], p->source.words[3] };
 
-	if (!(flags & FRONTEND_AFFINITY)) {
-		words[4] = p->source_port | (__u32)p->destination_port << 16;
-		words[5] = p->protocol;
-	}
+	words[4] = p->source_port | (__u32)p->destination_port << 16;
+	words[5] = p->protocol;
 	return murmur3(words, 6);
+}
+
+/* NULL: it is none of the frontend's. */
+static __always_inline struct backend_value *find_backend(__u32 id, __u32 frontend)
+{
+	struct backend_value *backend = bpf_map_lookup_elem(&backends, &id);
+
+	return backend && backend->frontend == frontend ? backend : 0;
+}
+
+/* The backend that the client had, if it is still to get it; 0: none. */
+static __always_inline __u32 remembered_backend(const struct hook *h, const struct frontend_value *frontend,
+						struct affinity_key *key)
+{
+	struct affinity_value *v;
+
+	key->frontend = frontend->id;
+	__builtin_memcpy(key->client, &h->packet.source, sizeof(key->client));
+	v = bpf_map_lookup_elem(&affinities, key);
+	if (!v || (__s64)(h->now_ns - v->last_opened_ns) > (__s64)(frontend->affinity_seconds * 1000000000ULL))
+		return 0;
+	return v->backend;
+}
+
+static __always_inline void remember_backend(const struct hook *h, const struct affinity_key *key, __u32 backend)
+{
+	struct affinity_value v = { .last_opened_ns = h->now_ns, .backend = backend };
+
+	/* Should it fail the client's next flow goes by its hash: nothing to do here. */
+	bpf_map_update_elem(&affinities, key, &v, BPF_ANY);
 }
 
 static __always_inline enum service refuse(struct hook *h, enum reason reason, enum service what)
@@ -94,8 +124,9 @@ static __always_inline enum service without_frontend(struct hook *h, struct fron
 /* Rule 2: fills *v with where the packet leads. Not static: verified once, as those below. */
 __noinline int choose_backend(struct hook *h, struct flow_value *v)
 {
+	struct backend_value *backend = 0;
 	struct frontend_value *frontend;
-	struct backend_value *backend;
+	struct affinity_key client = {};
 	struct frontend_key key = {};
 	struct slot_cell *cell;
 	__u32 slot, index, id;
@@ -107,19 +138,30 @@ __noinline int choose_backend(struct hook *h, struct flow_value *v)
 	key.port = h->packet.destination_port;
 	__builtin_memcpy(key.address, &h->packet.destination, sizeof(key.address));
 	frontend = bpf_map_lookup_elem(&frontends, &key);
-	if (!frontend)
+	/* A packet of protocol 0 asks with the key that stands for the address. */
+	if (!frontend || frontend->flags & FRONTEND_ADDRESS)
 		return without_frontend(h, &key);
 	if (frontend->flags & FRONTEND_DROP)
 		return refuse(h, REASON_TRAFFIC_POLICY, SERVICE_DROP);
-	slot = frontend->first_slot + ((__u64)hash_client(&h->packet, frontend->flags) * frontend->slot_count >> 32);
-	index = slot / SLOTS_PER_CELL;
-	cell = frontend->flags & FRONTEND_REJECT || !frontend->slot_count ? 0 : bpf_map_lookup_elem(&slots, &index);
-	if (!cell)
+	if (frontend->flags & FRONTEND_REJECT || !frontend->slot_count)
 		return refuse(h, REASON_NO_BACKEND, SERVICE_REJECT);
-	id = cell->backend[slot % SLOTS_PER_CELL];
-	backend = bpf_map_lookup_elem(&backends, &id);
+	if (frontend->affinity_seconds) {
+		id = remembered_backend(h, frontend, &client);
+		backend = find_backend(id, frontend->id);
+	}
+	if (!backend) {
+		slot = frontend->first_slot + ((__u64)hash_client(&h->packet) * frontend->slot_count >> 32);
+		index = slot / SLOTS_PER_CELL;
+		cell = bpf_map_lookup_elem(&slots, &index);
+		if (!cell)
+			return refuse(h, REASON_NO_BACKEND, SERVICE_REJECT);
+		id = cell->backend[slot % SLOTS_PER_CELL];
+		backend = find_backend(id, frontend->id);
+	}
 	if (!backend)
 		return refuse(h, REASON_NO_BACKEND, SERVICE_REJECT);
+	if (frontend->affinity_seconds && is_opening(&h->packet))
+		remember_backend(h, &client, id);
 	if (h->packet.protocol == PROTOCOL_SCTP && backend->port != key.port)
 		return refuse(h, REASON_TRANSLATION, SERVICE_DROP);
 	v->frontend = frontend->id;
@@ -143,7 +185,7 @@ __noinline int recall_backend(struct hook *h, struct flow_value *v, const struct
 	if (!h || !v || !client)
 		return SERVICE_DROP;
 	id = client->backend;
-	backend = bpf_map_lookup_elem(&backends, &id);
+	backend = find_backend(id, client->frontend);
 	__builtin_memcpy(&address, client->translated_address, sizeof(address));
 	if (!backend || backend->port != client->translated_port ||
 	    !same_address(&address, (const union address *)backend->address)) {
@@ -203,7 +245,7 @@ static __noinline int find_real(struct hook *h, struct client_entry *entry, cons
 				const struct tuple *client, __u32 endpoint_id)
 {
 	struct packet *p = &h->packet;
-	const struct address_value *to;
+	const struct local_value *to;
 	const struct flow_value *found;
 	struct flow f = {};
 	int hairpin;
@@ -213,7 +255,7 @@ static __noinline int find_real(struct hook *h, struct client_entry *entry, cons
 	p->source_port = v->source_port;
 	hairpin = same_address(&client->source, &p->destination);
 	p->source = hairpin ? client->destination : client->source;
-	to = find_address(p->family, &p->destination);
+	to = find_local(p->family, &p->destination);
 	flow_find(h, &f, hairpin ? 0 : endpoint_id, to ? to->endpoint_id : 0);
 	found = f.value;
 	entry->flow_is_live = f.is_live;

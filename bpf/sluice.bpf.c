@@ -16,12 +16,12 @@
 #include "service.h"
 #include "reject.h"
 
-static __always_inline struct endpoint_value *endpoint_of(const struct address_value *address)
+static __always_inline struct endpoint_value *endpoint_of(const struct local_value *local)
 {
-	struct endpoint_key key = { .ifindex = address->ifindex };
+	struct endpoint_key key = { .ifindex = local->ifindex };
 	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
 
-	return end && end->id == address->endpoint_id ? end : 0;
+	return end && end->id == local->endpoint_id ? end : 0;
 }
 
 static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, enum direction direction)
@@ -40,37 +40,36 @@ static __always_inline enum verdict closed(struct hook *h, __u32 endpoint_id, en
 __noinline int judge_flow(struct hook *h, int is_reply, struct flow_value *v, __u32 config_flags)
 {
 	const union address *opener_address, *responder_address;
-	struct address_value *opener, *responder;
-	int to_own_node, to_itself;
+	struct local_value *opener, *responder;
 	struct endpoint_value *end;
+	int to_itself;
 
 	/* Not static: verified once, not with every call; the verifier then asks for these. */
 	if (!h || !v)
 		return VERDICT_DENY;
 	opener_address = is_reply ? &h->packet.destination : &h->packet.source;
 	responder_address = is_reply ? &h->packet.source : &h->packet.destination;
-	opener = find_address(h->packet.family, opener_address);
-	responder = find_address(h->packet.family, responder_address);
-	to_own_node = responder && (responder->flags & ADDRESS_OWN_NODE) && !(config_flags & CONFIG_JUDGE_OWN_NODE);
+	opener = find_local(h->packet.family, opener_address);
+	responder = find_local(h->packet.family, responder_address);
 	to_itself = same_address(opener_address, responder_address);
 	h->port_class = port_class_of(h, is_reply ? h->packet.source_port : h->packet.destination_port);
-	if (opener && opener->ifindex) {
+	if (opener) {
 		v->opener_endpoint = opener->endpoint_id;
 		end = endpoint_of(opener);
 		if (!end)
 			v->egress_verdict = closed(h, opener->endpoint_id, DIRECTION_EGRESS);
-		else if (to_own_node || to_itself)
+		else if (to_itself)
 			v->egress_verdict = VERDICT_ALLOW;
 		else
-			v->egress_verdict =
-				judge_end(h, end, DIRECTION_EGRESS, class_of(h, responder, responder_address));
+			v->egress_verdict = judge_end(h, end, DIRECTION_EGRESS, responder_address,
+						      !(config_flags & CONFIG_JUDGE_OWN_NODE));
 		v->egress_epoch = h->generation;
 		if (v->egress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
 	} else if (v->egress_epoch) {
 		return closed(h, v->opener_endpoint, DIRECTION_EGRESS);
 	}
-	if (responder && responder->ifindex) {
+	if (responder) {
 		v->responder_endpoint = responder->endpoint_id;
 		end = endpoint_of(responder);
 		if (!end)
@@ -78,7 +77,7 @@ __noinline int judge_flow(struct hook *h, int is_reply, struct flow_value *v, __
 		else if (to_itself || v->origin == ORIGIN_HOST)
 			v->ingress_verdict = VERDICT_ALLOW;
 		else
-			v->ingress_verdict = judge_end(h, end, DIRECTION_INGRESS, class_of(h, opener, opener_address));
+			v->ingress_verdict = judge_end(h, end, DIRECTION_INGRESS, opener_address, 0);
 		v->ingress_epoch = h->generation;
 		if (v->ingress_verdict != VERDICT_ALLOW)
 			return VERDICT_DENY;
@@ -339,6 +338,20 @@ static __always_inline int is_own_source(const struct packet *p, const struct en
 	       source->halves[1] == *(const __u64 *)(end->ipv6 + 8);
 }
 
+/*
+ * What a pod sends to the port of the tunnel between nodes would be unpacked there, and judged by nobody. Only another pod may
+ * get it: which other addresses are a node's is not known for sure, and on the way out the packet gets this node's address.
+ */
+static __always_inline int is_tunnel(const struct packet *p)
+{
+	struct address_value *known;
+
+	if (!vxlan_port || p->protocol != PROTOCOL_UDP || p->destination_port != bpf_htons(vxlan_port))
+		return 0;
+	known = find_address(p->family, &p->destination);
+	return !known || known->flags & ADDRESS_OWN_NODE;
+}
+
 /* Link-local unicast or link-scope multicast: no router forwards a packet to such an address. */
 static __always_inline int stays_on_link(const union address *a)
 {
@@ -367,9 +380,9 @@ static __always_inline int link_message_from_pod(struct __sk_buff *skb, struct h
 }
 
 /* Along the flow's path. */
-static __always_inline int forward(struct __sk_buff *skb, struct hook *h, __u8 path, const struct address_value *to)
+static __always_inline int forward(struct __sk_buff *skb, struct hook *h, __u8 path, const struct local_value *to)
 {
-	return path == FLOW_PATH_PEER && to && to->ifindex ? forward_peer(skb, h, to) : to_stack(h);
+	return path == FLOW_PATH_PEER && to ? forward_peer(skb, h, to) : to_stack(h);
 }
 
 /* Rewrites the packet as *to says; *h goes on describing it. */
@@ -384,9 +397,9 @@ static __always_inline int translate(struct __sk_buff *skb, struct hook *h, stru
 }
 
 static __always_inline int may_take_peer_path(const struct __sk_buff *skb, const struct endpoint_value *end,
-					      const struct address_value *to)
+					      const struct local_value *to)
 {
-	return to && to->ifindex && to->ifindex != skb->ifindex && !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
+	return to && to->ifindex != skb->ifindex && !((end->flags | to->endpoint_flags) & ENDPOINT_NO_PEER);
 }
 
 /* The answer to what leads nowhere, if there is one; h->reason says why. */
@@ -408,12 +421,13 @@ static __always_inline int reject(struct __sk_buff *skb, struct hook *h, const s
  * a service that came after its first packet is found.
  */
 static __always_inline int may_enter_service(const struct hook *h, const struct flow *f, const struct config *c,
-					     const struct address_value *to)
+					     const struct local_value *to)
 {
 	if (f->value && f->value->flags & FLOW_FRONTEND)
 		return 1;
 	return c->flags & CONFIG_SERVICES && !to &&
-	       (!f->value || (!f->value->frontend && !(f->value->flags & FLOW_ANSWERED) && is_opening(&h->packet)));
+	       (!f->value || (!f->value->frontend && !(f->value->flags & FLOW_ANSWERED) && is_opening(&h->packet))) &&
+	       !find_address(h->packet.family, &h->packet.destination);
 }
 
 /*
@@ -424,9 +438,11 @@ static __always_inline int pass_to_backend(struct __sk_buff *skb, struct hook *h
 					   struct room *r, const struct client_entry *entry)
 {
 	struct packet *p = &h->packet;
-	struct address_value *to = find_address(p->family, &p->destination);
+	struct local_value *to = find_local(p->family, &p->destination);
 	__u8 path;
 
+	if (is_tunnel(p))
+		return drop(h, REASON_TUNNEL);
 	tuple_of(&r->translated, p);
 	if (entry->has_flow) {
 		int closing;
@@ -450,7 +466,7 @@ static __always_inline int pass_to_backend(struct __sk_buff *skb, struct hook *h
 		if (is_hairpin(p, &r->client)) {
 			v->path = FLOW_PATH_PEER;
 			v->responder_endpoint = end->id;
-			if (open_flow(h, entry->flow_is_live, 1))
+			if (may_open(p) && open_flow(h, entry->flow_is_live, 1))
 				return drop(h, REASON_FLOW_TABLE);
 		} else if (judge_unknown(h, c, may_take_peer_path(skb, end, to), entry->flow_is_live) != VERDICT_ALLOW) {
 			return TC_ACT_SHOT;
@@ -481,12 +497,14 @@ static __always_inline int pass_to_client(struct __sk_buff *skb, struct hook *h,
 
 /* A packet that is judged as it is. */
 static __always_inline int pass_from_pod(struct __sk_buff *skb, struct hook *h, const struct config *c,
-					 const struct endpoint_value *end, struct flow *f, struct address_value *to)
+					 const struct endpoint_value *end, struct flow *f, struct local_value *to)
 {
 	struct packet *p = &h->packet;
 	struct tuple *answer = 0;
 	__u8 path;
 
+	if (is_tunnel(p))
+		return drop(h, REASON_TUNNEL);
 	if (f->value) {
 		if (judge_known(h, f, c) != VERDICT_ALLOW)
 			return TC_ACT_SHOT;
@@ -513,7 +531,7 @@ static __always_inline int pass_from_pod(struct __sk_buff *skb, struct hook *h, 
 	if (answer) {
 		if (!pass_to_client(skb, h, f, answer))
 			return TC_ACT_SHOT;
-		to = find_address(p->family, &p->destination);
+		to = find_local(p->family, &p->destination);
 	}
 	return forward(skb, h, path, to);
 }
@@ -529,7 +547,7 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	struct packet *p = &h->packet;
 	struct endpoint_key key = { .ifindex = skb->ifindex };
 	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
-	struct address_value *to;
+	struct local_value *to;
 	struct flow flow = {};
 	struct sender sender;
 	enum reason reason;
@@ -559,14 +577,14 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	if (is_ipv4_redirect(p))
 		return drop(h, REASON_NEIGHBOUR_DISCOVERY);
 
-	to = find_address(p->family, &p->destination);
+	to = find_local(p->family, &p->destination);
 	if (is_icmp_error(p) && read_quote(skb, h, 1)) {
 		int verdict = judge_error(skb, h, c, to ? to->endpoint_id : 0, end->id);
 
 		if (verdict == VERDICT_ALLOW)
 			return to_stack(h);
 		if (verdict == ERROR_ALLOW_PEER)
-			return forward(skb, h, FLOW_PATH_PEER, find_address(p->family, &p->destination));
+			return forward(skb, h, FLOW_PATH_PEER, find_local(p->family, &p->destination));
 		if (verdict != VERDICT_NONE)
 			return TC_ACT_SHOT;
 	}
@@ -607,7 +625,7 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	struct endpoint_value *end = bpf_map_lookup_elem(&endpoints, &key);
 	/* 0 only for what the node itself sends: this says where a packet comes from, its source address does not. */
 	int from_host = skb->ingress_ifindex == 0;
-	struct address_value *from;
+	struct local_value *from;
 	struct flow flow = {};
 	struct tuple *answer = 0;
 	enum reason reason;
@@ -630,9 +648,9 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 	if (reason != REASON_FORWARDED_STACK)
 		return drop(h, reason);
 
-	from = find_address(p->family, &p->source);
+	from = find_local(p->family, &p->source);
 	/* A local pod's address that did not come in by that pod's interface is a lie. */
-	if (!from_host && from && from->ifindex && from->ifindex != skb->ingress_ifindex)
+	if (!from_host && from && from->ifindex != skb->ingress_ifindex)
 		return drop(h, REASON_SOURCE_ADDRESS);
 	if (is_icmp_error(p) && read_quote(skb, h, 0)) {
 		int verdict = judge_error(skb, h, c, end->id, ENDPOINT_ANY);
@@ -643,8 +661,11 @@ static __always_inline int run_to_pod(struct __sk_buff *skb, struct hook *h, con
 			return TC_ACT_SHOT;
 	}
 	flow_find(h, &flow, from ? from->endpoint_id : 0, end->id);
-	/* Answers of a frontend are made here. */
-	if (flow.value && flow.value->flags & FLOW_FRONTEND)
+	/*
+	 * Answers of a frontend are made here; and what a pod sends to itself by a service goes straight back into it, so here
+	 * it is somebody else's packet, and nobody has judged it.
+	 */
+	if (flow.value && (flow.value->flags & FLOW_FRONTEND || (flow.value->frontend && !flow.value->opener_endpoint)))
 		return drop(h, REASON_TRANSLATION);
 	if (flow.value) {
 		/* What the node itself sends is allowed whatever the entry says (NP-80). */

@@ -7,6 +7,8 @@
 import { formatAddress } from '../net/address.ts';
 import { ADDRESS_KEY_BYTES, PREFIX_KEY_BYTES, ROW_BYTES } from '../policy/ids.ts';
 import type { AddressTable, PrefixTable, RowTable } from '../policy/tables.ts';
+import { AddressLayers } from './address-layers.ts';
+import { ClassUse } from './class-use.ts';
 import type { EndpointWiring } from './datapath.ts';
 import {
   type AddressElement,
@@ -15,7 +17,6 @@ import {
   ENDPOINT_NO_PEER,
   type EndpointElement,
   isInForce,
-  isVoidAddress,
   type PrefixElement,
   type PrefixKey,
   type RowElement,
@@ -24,7 +25,8 @@ import {
 } from './elements.ts';
 import { EMPTY_TABLES, type ImageAddress, type ImageEndpoint, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
 import { addressText } from './lookup.ts';
-import { addressElement, addressKeysOf, addressValue, endpointElement, formatMac, settled } from './own-elements.ts';
+import { rowsBySet } from './plan-rows.ts';
+import { addressKeysOf, addressValue, endpointElement, formatMac, localElement, settled } from './own-elements.ts';
 import type { TableStore, TableWrite } from './store.ts';
 
 export interface Adopted {
@@ -38,15 +40,20 @@ export function adopt(store: TableStore): Adopted {
   const { generation, portTable } = store.commit();
   const settle: TableWrite[] = [];
   const endpoints = adoptEndpoints(store, generation, settle);
-  const { addresses, ownAddresses } = adoptAddresses(store, generation, endpoints, settle);
+  const owners = ownersOf(endpoints);
+  const { addresses, ownAddresses } = adoptAddresses(store, generation, owners, settle);
+  settleLocals(store, owners, settle);
+  const prefixes = adoptPrefixes(store, generation, settle);
   const image: KernelImage = {
     generation,
     portTable,
     revision: EMPTY_TABLES.revision,
-    addresses,
-    prefixes: adoptPrefixes(store, generation, settle),
+    addresses: AddressLayers.of(addresses),
+    prefixes,
+    classes: ClassUse.of(addresses.classes, prefixes.classes),
     ports: store.portTable(portTable),
-    rows: rowTable([...store.rows()]),
+    rows: rowsBySet(rowTable([...store.rows()])),
+    named: new Map(),
     endpoints,
     ownAddresses,
   };
@@ -77,43 +84,63 @@ export function wiringOf(ifindex: number, element: EndpointElement): EndpointWir
   };
 }
 
-/** Puts right also what an interrupted attach or detach left: local parts without their endpoint and the reverse. */
-function adoptAddresses(
-  store: TableStore,
-  generation: number,
-  endpoints: ReadonlyMap<number, ImageEndpoint>,
-  settle: TableWrite[],
-): { readonly addresses: AddressTable; readonly ownAddresses: ReadonlyMap<string, ImageAddress> } {
-  const owners = new Map<string, { readonly key: AddressKey; readonly wiring: EndpointWiring }>();
+interface Owner {
+  readonly key: AddressKey;
+  readonly wiring: EndpointWiring;
+}
+
+/** By address. */
+function ownersOf(endpoints: ReadonlyMap<number, ImageEndpoint>): ReadonlyMap<string, Owner> {
+  const owners = new Map<string, Owner>();
   for (const { wiring } of endpoints.values()) {
     for (const key of addressKeysOf(wiring)) owners.set(addressText(key), { key, wiring });
   }
+  return owners;
+}
+
+/** Puts right also what an interrupted attach left: an endpoint's address without an element. */
+function adoptAddresses(
+  store: TableStore,
+  generation: number,
+  owners: ReadonlyMap<string, Owner>,
+  settle: TableWrite[],
+): { readonly addresses: AddressTable; readonly ownAddresses: ReadonlyMap<string, ImageAddress> } {
   const ownAddresses = new Map<string, ImageAddress>();
   const plain: [AddressKey, AddressElement, number][] = [];
   for (const [key, element] of store.addresses()) {
     const text = addressText(key);
     const owner = owners.get(text)?.wiring;
     const peerClass = classInForce(element, generation);
-    const value = addressValue(settled(peerClass, generation), element.flags, owner);
+    const value = addressValue(settled(peerClass, generation), element.flags);
     if (owner !== undefined) {
       ownAddresses.set(text, { key, peerClass, flags: element.flags, endpointId: owner.id });
     } else if (value !== undefined) {
       plain.push([key, element, peerClass]);
     }
-    const isSettled = isInForce(generation, element.generation) && hasOwner(element, owner);
-    if (!isSettled || isVoidAddress(element, peerClass)) settle.push({ table: 'addresses', key, value });
+    if (!isInForce(generation, element.generation) || value === undefined)
+      settle.push({ table: 'addresses', key, value });
   }
   for (const [text, { key, wiring }] of owners) {
     if (ownAddresses.has(text)) continue;
     ownAddresses.set(text, { key, peerClass: OWN_ADDRESS_CLASS, flags: 0, endpointId: wiring.id });
-    const value = addressElement(settled(OWN_ADDRESS_CLASS, generation), 0, wiring);
+    const value = addressValue(settled(OWN_ADDRESS_CLASS, generation), 0);
     settle.push({ table: 'addresses', key, value });
   }
   return { addresses: addressTable(plain), ownAddresses };
 }
 
-function hasOwner(element: AddressElement, owner: EndpointWiring | undefined): boolean {
-  return element.endpointId === (owner?.id ?? 0) && element.ifindex === (owner?.ifindex ?? 0);
+/** What an interrupted attach or detach left: addresses of no endpoint, or of another, and endpoints without theirs. */
+function settleLocals(store: TableStore, owners: ReadonlyMap<string, Owner>, settle: TableWrite[]): void {
+  const right = new Set<string>();
+  for (const [key, { endpointId, ifindex }] of store.locals()) {
+    const text = addressText(key);
+    const owner = owners.get(text)?.wiring;
+    if (owner === undefined) settle.push({ table: 'locals', key, value: undefined });
+    else if (owner.id === endpointId && owner.ifindex === ifindex) right.add(text);
+  }
+  for (const [text, { key, wiring }] of owners) {
+    if (!right.has(text)) settle.push({ table: 'locals', key, value: localElement(wiring) });
+  }
 }
 
 function adoptPrefixes(store: TableStore, generation: number, settle: TableWrite[]): PrefixTable {

@@ -1,10 +1,10 @@
 /** Runs a plan on a store: batch by batch, giving the event loop a turn between batches. */
 import { setImmediate } from 'node:timers/promises';
-import type { Plan } from './plan.ts';
+import type { Plan, Writes } from './plan.ts';
 import type { TableStore, TableWrite } from './store.ts';
 
-/** Writes of one batch: a few milliseconds of the event loop. */
-export const BATCH_WRITES_MAX = 4096;
+/** Writes of one batch: a millisecond or two of the event loop. */
+export const BATCH_WRITES_MAX = 512;
 
 export interface ApplyOptions {
   /** Resolves once no packet is under way that began before the call. */
@@ -17,19 +17,29 @@ export interface ApplyOptions {
 export async function runPlan(store: TableStore, plan: Plan, options: ApplyOptions): Promise<number> {
   await writeAll(store, plan.prepare, options);
   if (plan.commit !== undefined) store.write([{ table: 'commit', ...plan.commit }]);
-  if (plan.commit !== undefined || plan.cleanup.length > 0) await options.grace();
+  if (plan.commit !== undefined || sizeOf(plan.cleanup) > 0) await options.grace();
   await writeAll(store, plan.cleanup, options);
-  return plan.prepare.length + plan.cleanup.length + (plan.commit === undefined ? 0 : 1);
+  return sizeOf(plan.prepare) + sizeOf(plan.cleanup) + (plan.commit === undefined ? 0 : 1);
 }
 
 export async function writeAll(
   store: TableStore,
-  writes: readonly TableWrite[],
+  writes: Writes,
   options: Pick<ApplyOptions, 'batchWrites'>,
 ): Promise<void> {
   const size = options.batchWrites ?? BATCH_WRITES_MAX;
-  for (let at = 0; at < writes.length; at += size) {
-    if (at > 0) await setImmediate();
-    store.write(writes.slice(at, at + size));
+  let batch: TableWrite[] = [];
+  for (const write of writes) {
+    if (batch.length === size) {
+      store.write(batch);
+      batch = [];
+      await setImmediate();
+    }
+    batch.push(write);
   }
+  if (batch.length > 0) store.write(batch);
+}
+
+function sizeOf(writes: Writes): number {
+  return 'size' in writes ? writes.size : writes.length;
 }

@@ -1,7 +1,6 @@
 /** What the tables may hold, and the refusal of those that would hold more. */
 import { CapacityError } from '../lib/errors.ts';
 import { LIMIT_ADDRESSES, LIMIT_PREFIXES, LIMIT_ROWS } from '../policy/ids.ts';
-import type { VerdictTables } from '../policy/tables.ts';
 import { LIMIT_ENDPOINTS } from './elements.ts';
 
 /** Elements of each map. */
@@ -36,12 +35,12 @@ const NAMED_MAX = 8;
 export class TableCapacityError extends CapacityError {
   readonly closed: readonly ClosedDirection[];
 
-  constructor(cause: CapacityError, tables: VerdictTables, closed: readonly ClosedDirection[]) {
-    super(cause.limit, cause.needed, cause.available, `revision ${tables.revision}`);
+  constructor(cause: CapacityError, revision: number, closed: readonly ClosedDirection[]) {
+    super(cause.limit, cause.needed, cause.available, `revision ${revision}`);
     this.cause = cause;
     this.closed = closed;
     this.message =
-      `revision ${tables.revision} of the tables needs ${cause.needed} of ${cause.limit} beside those in force, ` +
+      `revision ${revision} of the tables needs ${cause.needed} of ${cause.limit} beside those in force, ` +
       `where ${cause.available} fit: the last state stays in force${describe(closed)}`;
   }
 }

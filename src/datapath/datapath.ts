@@ -2,6 +2,7 @@
  * What enforces verdict tables on a node. `ebpf/` writes them into the kernel, `memory/` keeps them for tests and dry
  * runs; both pass test/unit/datapath/contract.ts.
  */
+import type { TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import type { ServiceTables } from '../service/tables.ts';
 
@@ -20,6 +21,9 @@ export interface EndpointWiring {
   /** Redirecting straight into the pod would bypass something that hangs on its interface. */
   readonly noPeer: boolean;
 }
+
+/** `at-once`: in whatever way is fastest; the interface is new. `settleEndpoint` is to follow. */
+export type AttachPace = 'lasting' | 'at-once';
 
 export interface Realized {
   /** The generation now in force; counts commits, not compiles. */
@@ -86,16 +90,31 @@ export interface FlowVerdict {
 
 export interface Datapath extends AsyncDisposable {
   /** Attaches to the interface; the endpoint is closed in both directions until `apply` names its rule sets. */
-  attachEndpoint(wiring: EndpointWiring): Promise<void>;
+  attachEndpoint(wiring: EndpointWiring, pace?: AttachPace): Promise<void>;
+  /**
+   * Brings an endpoint that was attached at once to where a lasting one is, without a gap and without holding anybody up.
+   * Idempotent; an unknown id is fine. When it rejects, the endpoint is enforced as it was.
+   */
+  settleEndpoint(id: number): Promise<void>;
+  /**
+   * The first half of `detachEndpoint`, fast: nothing passes the interface any more, and its addresses are nobody's. What
+   * is attached stays, until `detachEndpoint`, which then no longer needs the interface. Idempotent.
+   */
+  closeEndpoint(id: number): Promise<void>;
   /** Idempotent: an unknown id is fine. Afterwards nothing of the endpoint is left. */
   detachEndpoint(id: number): Promise<void>;
+  /**
+   * Reads the kernel: what is not there of what enforces the endpoint, in words; empty when all is. Changes nothing.
+   */
+  missingOf(wiring: EndpointWiring): readonly string[];
   /** Endpoints as attached now, by id. */
   endpoints(): ReadonlyMap<number, EndpointWiring>;
   /**
-   * Brings the tables in force. Calls are run one after the other; each returns once its tables are in force. Throws
-   * `CapacityError` before anything is written when they do not fit.
+   * Brings the tables in force, or what a delta changes of them. Calls are run one after the other; each returns once its
+   * tables are in force. Throws `CapacityError` before anything is written when they do not fit, and `StaleDeltaError` when
+   * a delta does not change the tables of the last call that succeeded: whole ones are needed then.
    */
-  apply(tables: VerdictTables): Promise<Realized>;
+  apply(tables: VerdictTables | TableDelta): Promise<Realized>;
   /**
    * Brings service tables in force, independently of `apply`. Throws `CapacityError` before anything is written when they
    * do not fit.

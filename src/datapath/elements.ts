@@ -11,13 +11,15 @@ import { PEER_CLASS_NONE, RULE_SET_CLOSED } from '../policy/ids.ts';
 
 /** Numbers of bpf/abi.h that only the datapath needs; a unit test compares them with the header's. */
 export const LIMIT_ENDPOINTS = 4096;
+/** Of one endpoint: one a family. */
+export const ENDPOINT_ADDRESSES_MAX = 2;
 export const ENDPOINT_NO_PEER = 1;
 export const CONFIG_JUDGE_OWN_NODE = 1;
 export const CONFIG_SERVICES = 2;
 export const FRONTEND_ADDRESS = 8;
 export const LIMIT_FRONTENDS = 131_072;
 export const LIMIT_BACKENDS = 262_144;
-export const LIMIT_SLOTS = 2_097_152;
+export const LIMIT_SLOTS = 4_194_304;
 export const LIMIT_SERVICE_RANGES = 64;
 export const PORT_TABLE_CELLS = 49152;
 export const PORT_CLASSES_PER_CELL = 4;
@@ -46,14 +48,17 @@ export interface AddressElement {
   readonly generation: number;
   readonly classOld: number;
   readonly classNew: number;
-  /** Of the local endpoint that has it; 0: none. */
-  readonly endpointId: number;
-  readonly ifindex: number;
   /** address_flag bits; not versioned. */
   readonly flags: number;
+}
+
+/** The local endpoint that has an address. Not versioned: who has it is the same for all tables. */
+export interface LocalElement {
+  readonly endpointId: number;
+  readonly ifindex: number;
   readonly mac: Uint8Array;
   readonly hostMac: Uint8Array;
-  /** endpoint_flag bits of the local endpoint. */
+  /** endpoint_flag bits. */
   readonly endpointFlags: number;
 }
 
@@ -121,7 +126,7 @@ export function ruleSetsInForce(element: EndpointElement, generationInForce: num
     : { ingress: element.ingressOld, egress: element.egressOld };
 }
 
-/** Without an endpoint, without a class and without flags an address element says nothing. */
-export function isVoidAddress(element: AddressElement, peerClass: number): boolean {
-  return peerClass === PEER_CLASS_NONE && element.endpointId === 0 && element.flags === 0;
+/** Without a class and without flags an address element says nothing. */
+export function isVoidAddress(element: Pick<AddressElement, 'flags'>, peerClass: number): boolean {
+  return peerClass === PEER_CLASS_NONE && element.flags === 0;
 }

@@ -5,8 +5,10 @@
  * An image describes a settled store: no element waits for a later generation, and nothing is left over that only an
  * earlier generation used. After a failure the store is read anew and settled (adopt.ts).
  */
-import type { AddressTable, PortTable, PrefixTable, RowTable, VerdictTables } from '../policy/tables.ts';
+import type { PortTable, PrefixTable, RowTable, VerdictTables } from '../policy/tables.ts';
 import { PEER_CLASS_UNKNOWN_POD } from '../policy/ids.ts';
+import type { AddressLayers } from './address-layers.ts';
+import type { ClassUse } from './class-use.ts';
 import type { EndpointWiring } from './datapath.ts';
 import type { AddressKey, PortTableNumber, RuleSets } from './elements.ts';
 
@@ -27,15 +29,22 @@ export interface ImageAddress {
   readonly endpointId: number | undefined;
 }
 
+/** Sorted rows by rule set; a rule set without rows has no entry. */
+export type RowsBySet = ReadonlyMap<number, RowTable>;
+
 export interface KernelImage {
   readonly generation: number;
   readonly portTable: PortTableNumber;
   /** Of the tables in force; 0: not known. */
   readonly revision: number;
-  readonly addresses: AddressTable;
+  readonly addresses: AddressLayers;
   readonly prefixes: PrefixTable;
+  /** Of `addresses` and `prefixes`. */
+  readonly classes: ClassUse;
   readonly ports: PortTable;
-  readonly rows: RowTable;
+  readonly rows: RowsBySet;
+  /** By id: what the tables say of endpoints, attached or not. */
+  readonly named: ReadonlyMap<number, RuleSets>;
   /** By id. */
   readonly endpoints: ReadonlyMap<number, ImageEndpoint>;
   /** By text (lookup.ts); each stands in for what `addresses` says of it. */
@@ -79,10 +88,10 @@ export const EMPTY_TABLES: VerdictTables = {
 };
 
 export function idsInUse(image: KernelImage): IdsInUse {
-  const ruleSets = new Set(image.rows.ruleSet);
+  const ruleSets = new Set(image.rows.keys());
   for (const { ruleSets: named } of image.endpoints.values()) ruleSets.add(named.ingress).add(named.egress);
-  const peerClasses = new Set(image.rows.peerClass);
-  for (const peerClass of image.addresses.classes) peerClasses.add(peerClass);
+  const peerClasses = new Set(image.addresses.table().classes);
+  for (const { peerClass } of image.rows.values()) for (const id of peerClass) peerClasses.add(id);
   for (const peerClass of image.prefixes.classes) peerClasses.add(peerClass);
   for (const { peerClass } of image.ownAddresses.values()) peerClasses.add(peerClass);
   return {

@@ -26,6 +26,7 @@ import {
   type Commit,
   CONFIG_JUDGE_OWN_NODE,
   type EndpointElement,
+  type LocalElement,
   ruleSetsInForce,
 } from './elements.ts';
 import type { TableReader } from './store.ts';
@@ -42,6 +43,8 @@ type Verdict = 'allow' | 'deny';
 interface End {
   readonly key: AddressKey;
   readonly element: AddressElement | undefined;
+  /** Undefined: the end is not on this node. */
+  readonly local: LocalElement | undefined;
   /** Undefined while the address points to an interface that is no endpoint: the end is closed. */
   readonly endpoint: EndpointElement | undefined;
 }
@@ -62,7 +65,7 @@ export function judge(tables: TableReader, flow: FlowQuery): FlowVerdict {
     ((responder.element?.flags ?? 0) & ADDRESS_OWN_NODE) !== 0 && (tables.configFlags() & CONFIG_JUDGE_OWN_NODE) === 0;
 
   const judgeEnd = (end: End, peer: End, direction: 'ingress' | 'egress', isExempt: boolean): Verdict | undefined => {
-    if (end.element === undefined || end.element.ifindex === 0) return undefined;
+    if (end.local === undefined) return undefined;
     if (end.endpoint === undefined) return 'deny';
     if (isExempt) return 'allow';
     const ruleSet = ruleSetsInForce(end.endpoint, commit.generation)[direction];
@@ -76,9 +79,10 @@ export function judge(tables: TableReader, flow: FlowQuery): FlowVerdict {
 
 function endOf(tables: TableReader, address: Address): End {
   const key = { family: address.family, address: tableBytes(address) };
-  const element = tables.address(key);
-  const endpoint = element === undefined || element.ifindex === 0 ? undefined : tables.endpoint(element.ifindex);
-  return { key, element, endpoint: endpoint?.id === element?.endpointId ? endpoint : undefined };
+  const local = tables.local(key);
+  const endpoint = local && tables.endpoint(local.ifindex);
+  const isItsOwn = endpoint?.id === local?.endpointId;
+  return { key, element: tables.address(key), local, endpoint: isItsOwn ? endpoint : undefined };
 }
 
 function classOf(tables: TableReader, { generation }: Commit, { key, element }: End): number {

@@ -52,15 +52,11 @@ export function addressText(key: AddressKey): string {
 }
 
 export function addressTextAt(table: AddressTable, index: number): string {
-  return String.fromCharCode(...table.keys.subarray(index * ADDRESS_KEY_BYTES, (index + 1) * ADDRESS_KEY_BYTES));
+  const { buffer, byteOffset } = table.keys;
+  return Buffer.from(buffer, byteOffset + index * ADDRESS_KEY_BYTES, ADDRESS_KEY_BYTES).toString('latin1');
 }
 
 /** Index in the table, or -1. */
-export function findAddress(table: AddressTable, key: AddressKey): number {
-  const wanted = Uint8Array.of(key.family, ...key.address);
-  return search(table.classes.length, (index) => compareBytes(table.keys, index, wanted, 0, ADDRESS_KEY_BYTES));
-}
-
 export function findEndpoint(table: EndpointTable, id: number): number {
   return search(table.id.length, (index) => table.id[index]! - id);
 }
@@ -75,6 +71,18 @@ export function findRow(table: RowTable, key: RowKey): number {
     (index) =>
       table.ruleSet[index]! - key.ruleSet || table.peerClass[index]! - key.peerClass || table.block[index]! - key.block,
   );
+}
+
+const lookups = new WeakMap<PrefixTable, PrefixLookup>();
+
+/** The look-up in a table that nobody changes; the same one each time. */
+export function prefixLookupOf(table: PrefixTable): PrefixLookup {
+  let lookup = lookups.get(table);
+  if (lookup === undefined) {
+    lookup = new PrefixLookup(table);
+    lookups.set(table, lookup);
+  }
+  return lookup;
 }
 
 /** Looks prefixes up by containment; made once a table, so that only lengths that occur are tried. */

@@ -2,6 +2,7 @@
  * Compares two sorted tables element by element, skipping equal stretches as blocks of bytes: two tables of 100,000
  * elements with one difference cost a few hundred block compares.
  */
+import { SLICE_ELEMENTS, type Work } from '../lib/work.ts';
 
 /** One column of a table, as bytes. */
 export interface Column {
@@ -29,16 +30,19 @@ export function column(array: Uint8Array | Uint16Array | Uint32Array, width: num
  * Visits, in key order, every key that is on one side only, and every key on both sides whose element differs.
  * `compareKeys` orders element i of `before` against element j of `after`; both are sorted by it, without duplicates.
  */
-export function mergeDiff(
+export function* mergeDiff(
   before: Columns,
   after: Columns,
   compareKeys: (i: number, j: number) => number,
   visit: DiffVisitor,
-): void {
+): Work<void> {
   let i = 0;
   let j = 0;
   let block = 1;
+  let looks = 0;
   while (i < before.count && j < after.count) {
+    looks += 1;
+    if (looks % SLICE_ELEMENTS === 0) yield;
     const length = Math.min(block, before.count - i, after.count - j);
     if (isEqualBlock(before, i, after, j, length)) {
       i += length;
@@ -55,8 +59,14 @@ export function mergeDiff(
     if (order <= 0) i++;
     if (order >= 0) j++;
   }
-  for (; i < before.count; i++) visit(i, undefined);
-  for (; j < after.count; j++) visit(undefined, j);
+  for (; i < before.count; i++) {
+    visit(i, undefined);
+    if (i % SLICE_ELEMENTS === 0) yield;
+  }
+  for (; j < after.count; j++) {
+    visit(undefined, j);
+    if (j % SLICE_ELEMENTS === 0) yield;
+  }
 }
 
 function isEqualBlock(a: Columns, i: number, b: Columns, j: number, length: number): boolean {

@@ -1,4 +1,4 @@
-/** The elements of local endpoints: their interface, and what their addresses' elements carry besides a class. */
+/** The elements of local endpoints: their interface and their addresses; and those of addresses at large. */
 import { parseAddress, tableBytes } from '../net/address.ts';
 import { PEER_CLASS_NONE } from '../policy/ids.ts';
 import type { EndpointWiring } from './datapath.ts';
@@ -7,6 +7,8 @@ import {
   type AddressKey,
   ENDPOINT_NO_PEER,
   type EndpointElement,
+  isVoidAddress,
+  type LocalElement,
   type RuleSets,
 } from './elements.ts';
 
@@ -18,7 +20,6 @@ export interface Sides<T> {
 }
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
-const NO_MAC = new Uint8Array(6);
 
 /** The same value on both sides: in force at once, whatever the generation. */
 export function settled<T>(value: T, generation: number): Sides<T> {
@@ -94,30 +95,19 @@ export function endpointElement(wiring: EndpointWiring, ruleSets: Sides<RuleSets
   };
 }
 
-export function addressElement(
-  classes: Sides<number>,
-  flags: number,
-  endpoint: EndpointWiring | undefined,
-): AddressElement {
+export function localElement(endpoint: EndpointWiring): LocalElement {
   return {
-    generation: classes.generation,
-    classOld: classes.before,
-    classNew: classes.after,
-    endpointId: endpoint?.id ?? 0,
-    ifindex: endpoint?.ifindex ?? 0,
-    flags,
-    mac: endpoint === undefined ? NO_MAC : macBytes(endpoint.mac),
-    hostMac: endpoint === undefined ? NO_MAC : macBytes(endpoint.hostMac),
-    endpointFlags: endpoint === undefined ? 0 : endpointFlags(endpoint),
+    endpointId: endpoint.id,
+    ifindex: endpoint.ifindex,
+    mac: macBytes(endpoint.mac),
+    hostMac: macBytes(endpoint.hostMac),
+    endpointFlags: endpointFlags(endpoint),
   };
 }
 
-/** An element that says nothing is left out. */
-export function addressValue(
-  classes: Sides<number>,
-  flags: number,
-  endpoint: EndpointWiring | undefined,
-): AddressElement | undefined {
-  const isVoid = classes.before === PEER_CLASS_NONE && classes.after === PEER_CLASS_NONE;
-  return isVoid && flags === 0 && endpoint === undefined ? undefined : addressElement(classes, flags, endpoint);
+/** Undefined: the element would say nothing, and is left out. */
+export function addressValue(classes: Sides<number>, flags: number): AddressElement | undefined {
+  const { generation, before: classOld, after: classNew } = classes;
+  const isVoid = classOld === PEER_CLASS_NONE && isVoidAddress({ flags }, classNew);
+  return isVoid ? undefined : { generation, classOld, classNew, flags };
 }

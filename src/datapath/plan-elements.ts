@@ -2,35 +2,26 @@
  * Versioned elements: addresses, prefixes, endpoints. Each list says what changes, with the value in force on both
  * sides of the transition; writing it is left to plan.ts, which knows whether the change may take effect at once.
  */
-import { ADDRESS_KEY_BYTES, PEER_CLASS_NONE, PREFIX_KEY_BYTES } from '../policy/ids.ts';
-import type { AddressTable, PrefixTable, VerdictTables } from '../policy/tables.ts';
+import { SLICE_ELEMENTS, type Work } from '../lib/work.ts';
+import { PEER_CLASS_NONE, PREFIX_KEY_BYTES } from '../policy/ids.ts';
+import { mergePrefixes, placeOfKey, type TableDelta } from '../policy/table-delta.ts';
+import type { AddressTable, EndpointTable, PrefixTable } from '../policy/tables.ts';
+import { ABSENT, type AddressState, stateAt } from './address-layers.ts';
+import { ClassMoves } from './class-use.ts';
 import { type AddressKey, CLOSED, type PrefixKey, type RuleSets } from './elements.ts';
 import { type ImageAddress, type ImageEndpoint, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
-import {
-  addressKeyAt,
-  addressText,
-  addressTextAt,
-  compareBytes,
-  findAddress,
-  findEndpoint,
-  PrefixLookup,
-  prefixKeyAt,
-} from './lookup.ts';
-import { type Columns, column, mergeDiff } from './merge-diff.ts';
-
-export interface AddressState {
-  /** PEER_CLASS_NONE: that of the prefixes. */
-  readonly peerClass: number;
-  readonly flags: number;
-}
+import { addressTextAt, prefixKeyAt, prefixLookupOf } from './lookup.ts';
 
 export interface AddressChange {
-  readonly key: AddressKey;
+  /** Or its index in the delta: of 100,000 addresses, keys are made only while they are written. */
+  readonly key: AddressKey | number;
   readonly before: AddressState;
   readonly after: AddressState;
-  /** Whether there is an element before. */
-  readonly exists: boolean;
-  readonly endpointId: number | undefined;
+}
+
+export interface AddressChanges extends Changes<AddressChange> {
+  readonly ownAddresses: ReadonlyMap<string, ImageAddress>;
+  readonly moves: ClassMoves;
 }
 
 export interface PrefixChange {
@@ -41,9 +32,17 @@ export interface PrefixChange {
   readonly isRemoved: boolean;
 }
 
+export interface PrefixChanges extends Changes<PrefixChange> {
+  readonly prefixes: PrefixTable;
+}
+
 export interface EndpointChange {
   readonly endpoint: ImageEndpoint;
   readonly after: RuleSets;
+}
+
+export interface EndpointChanges extends Changes<EndpointChange> {
+  readonly named: ReadonlyMap<number, RuleSets>;
 }
 
 export interface Changes<T> {
@@ -52,108 +51,121 @@ export interface Changes<T> {
   readonly countDuring: number;
 }
 
-const ABSENT: AddressState = { peerClass: PEER_CLASS_NONE, flags: 0 };
-
-export function diffAddresses(image: KernelImage, next: AddressTable): Changes<AddressChange> {
-  const before = image.addresses;
+export function* changeAddresses(image: KernelImage, delta: AddressTable): Work<AddressChanges> {
+  const { addresses: before, ownAddresses } = image;
   const changes: AddressChange[] = [];
+  const moves = new ClassMoves();
+  const changedOwn = new Map<string, AddressState>();
   let added = 0;
-  mergeDiff(
-    addressColumns(before),
-    addressColumns(next),
-    (i, j) => compareBytes(before.keys, i, next.keys, j, ADDRESS_KEY_BYTES),
-    (i, j) => {
-      const text = i === undefined ? addressTextAt(next, j!) : addressTextAt(before, i);
-      if (image.ownAddresses.has(text)) return;
-      if (i === undefined) added += 1;
-      changes.push({
-        key: i === undefined ? addressKeyAt(next, j!) : addressKeyAt(before, i),
-        before: i === undefined ? ABSENT : stateAt(before, i),
-        after: j === undefined ? ABSENT : stateAt(next, j),
-        exists: i !== undefined,
-        endpointId: undefined,
-      });
-    },
-  );
-  let own = 0;
-  for (const address of image.ownAddresses.values()) {
-    if (findAddress(before, address.key) < 0) own += 1;
-    const after = ownStateAfter(address, next);
-    if (after.peerClass === address.peerClass && after.flags === address.flags) continue;
-    changes.push({ key: address.key, before: address, after, exists: true, endpointId: address.endpointId });
+  for (let index = 0; index < delta.classes.length; index++) {
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
+    const old = before.findAt(delta, index);
+    const after = stateAt(delta, index);
+    moves.move(old?.peerClass ?? PEER_CLASS_NONE, after.peerClass);
+    const text = ownAddresses.size === 0 ? '' : addressTextAt(delta, index);
+    if (ownAddresses.has(text)) {
+      changedOwn.set(text, after);
+      continue;
+    }
+    if (isSameState(old ?? ABSENT, after)) continue;
+    if (old === undefined) added += 1;
+    changes.push({ key: index, before: old ?? ABSENT, after });
   }
-  return { changes, countDuring: before.classes.length + added + own };
+  const own = changeOwnAddresses(image, changedOwn);
+  return {
+    changes: [...changes, ...own.changes],
+    countDuring: before.size + added + own.count,
+    ownAddresses: own.ownAddresses,
+    moves,
+  };
+}
+
+/** `changed`: what the new tables make of those that they change. */
+function changeOwnAddresses(
+  image: KernelImage,
+  changed: ReadonlyMap<string, AddressState>,
+): {
+  readonly changes: readonly AddressChange[];
+  readonly ownAddresses: ReadonlyMap<string, ImageAddress>;
+  /** Those that the tables in force do not have. */
+  readonly count: number;
+} {
+  const changes: AddressChange[] = [];
+  const ownAddresses = new Map<string, ImageAddress>();
+  let count = 0;
+  for (const [text, address] of image.ownAddresses) {
+    const { key, endpointId } = address;
+    const told = image.addresses.find(key);
+    if (told === undefined) count += 1;
+    const after = ownStateAfter(endpointId, changed.get(text) ?? told ?? ABSENT);
+    if (endpointId !== undefined) ownAddresses.set(text, { ...address, ...after });
+    if (!isSameState(address, after)) changes.push({ key, before: address, after });
+  }
+  return { changes, ownAddresses, count };
 }
 
 /** What the tables make of an address that has an element of its own. */
-function ownStateAfter(address: ImageAddress, next: AddressTable): AddressState {
-  const index = findAddress(next, address.key);
-  if (index >= 0) return stateAt(next, index);
-  return address.endpointId === undefined ? ABSENT : { peerClass: OWN_ADDRESS_CLASS, flags: 0 };
-}
-
-/** The own addresses once `next` is in force: those of endpoints. */
-export function ownAddressesAfter(image: KernelImage, next: AddressTable): ReadonlyMap<string, ImageAddress> {
-  const after = new Map<string, ImageAddress>();
-  for (const address of image.ownAddresses.values()) {
-    if (address.endpointId === undefined) continue;
-    after.set(addressText(address.key), { ...address, ...ownStateAfter(address, next) });
-  }
-  return after;
+function ownStateAfter(endpointId: number | undefined, told: AddressState): AddressState {
+  return told === ABSENT && endpointId !== undefined ? { peerClass: OWN_ADDRESS_CLASS, flags: 0 } : told;
 }
 
 /**
  * An absent prefix means the class around it, so a prefix that comes has that of the old table as its old side, and one
  * that goes that of the new table as its new side: nested ones may come and go together.
  */
-export function diffPrefixes(before: PrefixTable, next: PrefixTable): Changes<PrefixChange> {
+export function* changePrefixes(image: KernelImage, delta: PrefixTable, moves: ClassMoves): Work<PrefixChanges> {
+  const before = image.prefixes;
   const changes: PrefixChange[] = [];
+  if (delta.classes.length === 0) return { changes, countDuring: before.classes.length, prefixes: before };
+  const prefixes = yield* mergePrefixes(before, delta);
+  const around = { before: prefixLookupOf(before), after: prefixLookupOf(prefixes) };
   let added = 0;
-  let around: { readonly before: PrefixLookup; readonly next: PrefixLookup } | undefined;
-  mergeDiff(
-    prefixColumns(before),
-    prefixColumns(next),
-    (i, j) => compareBytes(before.keys, i, next.keys, j, PREFIX_KEY_BYTES),
-    (i, j) => {
-      around ??= { before: new PrefixLookup(before), next: new PrefixLookup(next) };
-      if (i === undefined) added += 1;
-      const key = i === undefined ? prefixKeyAt(next, j!) : prefixKeyAt(before, i);
-      changes.push({
-        key,
-        before: i === undefined ? around.before.classAround(key) : before.classes[i]!,
-        after: j === undefined ? around.next.classAround(key) : next.classes[j]!,
-        isRemoved: j === undefined,
-      });
-    },
-  );
-  return { changes, countDuring: before.classes.length + added };
+  for (let index = 0; index < delta.classes.length; index++) {
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
+    const place = placeOfKey(before.keys, delta.keys, index, PREFIX_KEY_BYTES);
+    const old = place.found ? before.classes[place.index]! : PEER_CLASS_NONE;
+    const after = delta.classes[index]!;
+    if (old === after) continue;
+    if (!place.found) added += 1;
+    moves.move(old, after);
+    const key = prefixKeyAt(delta, index);
+    const isRemoved = after === PEER_CLASS_NONE;
+    changes.push({
+      key,
+      before: place.found ? old : around.before.classAround(key),
+      after: isRemoved ? around.after.classAround(key) : after,
+      isRemoved,
+    });
+  }
+  return { changes, countDuring: before.classes.length + added, prefixes };
 }
 
 /** Endpoints that the tables do not name are closed. */
-export function diffEndpoints(image: KernelImage, next: VerdictTables): Changes<EndpointChange> {
+export function changeEndpoints(image: KernelImage, delta: TableDelta): EndpointChanges {
+  const named = namedAfter(image, delta);
   const changes: EndpointChange[] = [];
   for (const endpoint of image.endpoints.values()) {
-    const after = ruleSetsAfter(endpoint, next);
-    if (after.ingress === endpoint.ruleSets.ingress && after.egress === endpoint.ruleSets.egress) continue;
-    changes.push({ endpoint, after });
+    const after = named.get(endpoint.wiring.id) ?? CLOSED;
+    const { ingress, egress } = endpoint.ruleSets;
+    if (ingress !== after.ingress || egress !== after.egress) changes.push({ endpoint, after });
   }
-  return { changes, countDuring: image.endpoints.size };
+  return { changes, countDuring: image.endpoints.size, named };
 }
 
-export function ruleSetsAfter(endpoint: ImageEndpoint, { endpoints }: VerdictTables): RuleSets {
-  const index = findEndpoint(endpoints, endpoint.wiring.id);
-  return index < 0 ? CLOSED : { ingress: endpoints.ingress[index]!, egress: endpoints.egress[index]! };
+/** What the tables say of endpoints once the delta is in them. */
+export function namedAfter(
+  { named }: KernelImage,
+  { endpoints, goneEndpoints }: { readonly endpoints: EndpointTable; readonly goneEndpoints: Uint32Array },
+): ReadonlyMap<number, RuleSets> {
+  if (endpoints.id.length + goneEndpoints.length === 0) return named;
+  const after = new Map(named);
+  for (const id of goneEndpoints) after.delete(id);
+  for (const [index, id] of endpoints.id.entries()) {
+    after.set(id, { ingress: endpoints.ingress[index]!, egress: endpoints.egress[index]! });
+  }
+  return after;
 }
 
-function stateAt(table: AddressTable, index: number): AddressState {
-  return { peerClass: table.classes[index]!, flags: table.flags[index]! };
-}
-
-function addressColumns(table: AddressTable): Columns {
-  const columns = [column(table.keys, ADDRESS_KEY_BYTES), column(table.classes, 4), column(table.flags, 4)];
-  return { count: table.classes.length, columns };
-}
-
-function prefixColumns(table: PrefixTable): Columns {
-  return { count: table.classes.length, columns: [column(table.keys, PREFIX_KEY_BYTES), column(table.classes, 4)] };
+function isSameState(a: AddressState, b: AddressState): boolean {
+  return a.peerClass === b.peerClass && a.flags === b.flags;
 }

@@ -3,22 +3,24 @@
  * port table in force uses, and gains those of port classes that only the new one uses; what the new tables want
  * besides is written after the grace.
  */
+import type { Work } from '../lib/work.ts';
 import { PEER_CLASS_DEFAULT, PORT_CLASSES_PER_BLOCK, PORT_CLASS_FIRST, ROW_BYTES } from '../policy/ids.ts';
+import { rowSpans, rowsWithin, type TableDelta } from '../policy/table-delta.ts';
 import type { PortTable, RowTable } from '../policy/tables.ts';
 import type { RowElement, RowKey } from './elements.ts';
 import type { IdSet } from './id-set.ts';
+import type { KernelImage, RowsBySet } from './image.ts';
 import { compareRowKeys, findRow, rowKeyAt } from './lookup.ts';
 import { type Columns, column, mergeDiff } from './merge-diff.ts';
 import type { TableWrite } from './store.ts';
 
 /** What refers to rows on one side of the transition. */
 export interface RowUse {
-  readonly rows: RowTable;
   readonly ports: PortTable;
   /** That endpoints name. */
   readonly ruleSets: IdSet;
   /** That addresses and prefixes have; PEER_CLASS_DEFAULT included. */
-  readonly classes: IdSet;
+  readonly classes: { has(peerClass: number): boolean };
 }
 
 export interface RowPlan {
@@ -26,44 +28,110 @@ export interface RowPlan {
   readonly cleanup: readonly TableWrite[];
   /** Rows there are between the two. */
   readonly countDuring: number;
+  /** Afterwards. */
+  readonly rows: RowsBySet;
 }
 
+const NO_ROWS: RowTable = {
+  ruleSet: new Uint32Array(0),
+  peerClass: new Uint32Array(0),
+  block: new Uint32Array(0),
+  allow: new Uint8Array(0),
+  audit: new Uint8Array(0),
+};
 const NO_BITS: RowElement = { allow: new Uint8Array(ROW_BYTES), audit: new Uint8Array(ROW_BYTES) };
 
-/** @throws Error when the verdict of a rule set and class in use would change in place: ids have lost their meaning. */
-export function planRows(before: RowUse, after: RowUse): RowPlan {
-  const prepare: TableWrite[] = [];
-  const cleanup: TableWrite[] = [];
-  const masksBefore = portClassMasks(before.ports);
-  const masksAfter = portClassMasks(after.ports);
+/**
+ * `delta` has all rows of the rule sets whose rows change.
+ * @throws Error when the verdict of a rule set and class in use would change in place: ids have lost their meaning.
+ */
+export function* planRows(
+  image: KernelImage,
+  delta: Pick<TableDelta, 'ruleSets' | 'rows'>,
+  before: RowUse,
+  after: RowUse,
+): Work<RowPlan> {
+  const plan: MutablePlan = { prepare: [], cleanup: [] };
+  const rows = new Map(image.rows);
+  let countDuring = 0;
+  for (const { block } of image.rows.values()) countDuring += block.length;
+  if (delta.ruleSets.length === 0) return { ...plan, countDuring, rows: image.rows };
+  const sides = {
+    before: { ...before, masks: portClassMasks(before.ports) },
+    after: { ...after, masks: portClassMasks(after.ports) },
+  };
+  const spans = rowSpans(delta.rows);
+  for (const id of delta.ruleSets) {
+    const span = spans.get(id);
+    const target = span === undefined ? NO_ROWS : copyRows(rowsWithin(delta.rows, ...span));
+    countDuring += yield* planRuleSet(image.rows.get(id) ?? NO_ROWS, target, sides, plan);
+    if (target === NO_ROWS) rows.delete(id);
+    else rows.set(id, target);
+  }
+  return { ...plan, countDuring, rows };
+}
+
+interface MutablePlan {
+  readonly prepare: TableWrite[];
+  readonly cleanup: TableWrite[];
+}
+
+interface MaskedUse extends RowUse {
+  readonly masks: ReadonlyMap<number, Uint8Array>;
+}
+
+/** Returns how many rows come. */
+function* planRuleSet(
+  old: RowTable,
+  target: RowTable,
+  sides: { readonly before: MaskedUse; readonly after: MaskedUse },
+  { prepare, cleanup }: MutablePlan,
+): Work<number> {
+  const { before, after } = sides;
   let added = 0;
-  mergeDiff(
-    rowColumns(before.rows),
-    rowColumns(after.rows),
-    (i, j) => compareRowKeys(before.rows, i, after.rows, j),
+  yield* mergeDiff(
+    rowColumns(old),
+    rowColumns(target),
+    (i, j) => compareRowKeys(old, i, target, j),
     (i, j) => {
-      const key = i === undefined ? rowKeyAt(after.rows, j!) : rowKeyAt(before.rows, i);
-      const target = j === undefined ? undefined : rowAt(after.rows, j);
+      const key = i === undefined ? rowKeyAt(target, j!) : rowKeyAt(old, i);
+      const next = j === undefined ? undefined : rowAt(target, j);
       if (i === undefined) added += 1;
       if (!isUsed(before, key)) {
-        if (target === undefined) put(cleanup, key, undefined);
-        else put(prepare, key, target);
+        if (next === undefined) put(cleanup, key, undefined);
+        else put(prepare, key, next);
         return;
       }
-      if (target === undefined && !isUsed(after, key)) {
+      if (next === undefined && !isUsed(after, key)) {
         put(cleanup, key, undefined);
         return;
       }
-      const old = i === undefined ? defaultRow(before.rows, key) : rowAt(before.rows, i);
-      const wanted = target ?? defaultRow(after.rows, key);
-      const mask = masksBefore.get(key.block) ?? NO_BITS.allow;
-      if (isUsed(after, key)) assertUnchanged(key, old, wanted, mask, masksAfter.get(key.block) ?? NO_BITS.allow);
-      const merged = merge(old, wanted, mask);
-      if (i === undefined || !isEqualRow(merged, old)) put(prepare, key, merged);
-      if (target === undefined || !isEqualRow(merged, target)) put(cleanup, key, target);
+      const was = i === undefined ? defaultRow(old, key) : rowAt(old, i);
+      const wanted = next ?? defaultRow(target, key);
+      const mask = before.masks.get(key.block) ?? NO_BITS.allow;
+      if (isUsed(after, key)) assertUnchanged(key, was, wanted, mask, after.masks.get(key.block) ?? NO_BITS.allow);
+      const merged = merge(was, wanted, mask);
+      if (i === undefined || !isEqualRow(merged, was)) put(prepare, key, merged);
+      if (next === undefined || !isEqualRow(merged, next)) put(cleanup, key, next);
     },
   );
-  return { prepare, cleanup, countDuring: before.rows.block.length + added };
+  return added;
+}
+
+export function rowsBySet(rows: RowTable): RowsBySet {
+  const parts = [...rowSpans(rows)].map(([id, span]) => [id, copyRows(rowsWithin(rows, ...span))] as const);
+  return new Map(parts);
+}
+
+/** The rule sets' own copies: a view would keep the whole table of one compile as long as any of its rows stays. */
+function copyRows(rows: RowTable): RowTable {
+  return {
+    ruleSet: rows.ruleSet.slice(),
+    peerClass: rows.peerClass.slice(),
+    block: rows.block.slice(),
+    allow: rows.allow.slice(),
+    audit: rows.audit.slice(),
+  };
 }
 
 function put(writes: TableWrite[], key: RowKey, value: RowElement | undefined): void {

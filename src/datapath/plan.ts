@@ -11,34 +11,45 @@
  * are written. Flags of an address are not versioned; they change in step 1, so that the commit has every flow judged
  * again with them.
  */
+import { SLICE_ELEMENTS, type Work } from '../lib/work.ts';
 import { PEER_CLASS_DEFAULT, PEER_CLASS_NONE, PEER_CLASS_UNKNOWN_POD, PEER_CLASS_WORLD } from '../policy/ids.ts';
-import type { PortTable, VerdictTables } from '../policy/tables.ts';
+import type { TableDelta } from '../policy/table-delta.ts';
+import type { AddressTable, PortTable, VerdictTables } from '../policy/tables.ts';
+import { AddressLayers } from './address-layers.ts';
 import { checkCapacity, type TableLimits } from './capacity.ts';
-import { type Commit, nextGeneration, type PortTableNumber, type RuleSets } from './elements.ts';
+import { type AddressKey, type Commit, isVoidAddress, nextGeneration, type PortTableNumber } from './elements.ts';
 import { IdSet } from './id-set.ts';
 import type { ImageEndpoint, KernelImage } from './image.ts';
-import { PrefixLookup } from './lookup.ts';
+import { addressKeyAt, prefixLookupOf } from './lookup.ts';
 import { addressValue, endpointElement, type Sides, settled } from './own-elements.ts';
 import {
   type AddressChange,
-  diffAddresses,
-  diffEndpoints,
-  diffPrefixes,
+  changeAddresses,
+  changeEndpoints,
+  changePrefixes,
   type EndpointChange,
-  ownAddressesAfter,
   type PrefixChange,
-  ruleSetsAfter,
 } from './plan-elements.ts';
 import { planRows } from './plan-rows.ts';
 import type { TableWrite } from './store.ts';
 
+/** Can be gone through more than once. */
+export type Writes = readonly TableWrite[] | (Iterable<TableWrite> & { readonly size: number });
+
 export interface Plan {
-  readonly prepare: readonly TableWrite[];
+  readonly prepare: Writes;
   readonly commit: Commit | undefined;
   /** After a grace period. */
-  readonly cleanup: readonly TableWrite[];
+  readonly cleanup: Writes;
   /** What is in force once all of it is done. */
   readonly after: KernelImage;
+}
+
+/** What of the tables the plan brings in force. */
+export interface Target {
+  readonly delta: TableDelta;
+  /** The whole tables, where they are at hand. */
+  readonly whole?: Pick<VerdictTables, 'addresses'> | undefined;
 }
 
 /**
@@ -46,23 +57,19 @@ export interface Plan {
  * @throws CapacityError when old and new elements do not fit together.
  * @throws Error (internal) when the tables give an id in use another meaning.
  */
-export function planTransition(image: KernelImage, next: VerdictTables, limits: TableLimits): Plan {
-  const addresses = diffAddresses(image, next.addresses);
-  const prefixes = diffPrefixes(image.prefixes, next.prefixes);
-  const endpoints = diffEndpoints(image, next);
-  const ownAddresses = ownAddressesAfter(image, next.addresses);
-  const movesPorts = !isSamePorts(image.ports, next.ports);
-  const rows = planRows(
-    {
-      ...image,
-      ruleSets: ruleSetsOf([...image.endpoints.values()].map(({ ruleSets }) => ruleSets)),
-      classes: classesOf(image, image.ownAddresses),
-    },
-    {
-      ...next,
-      ruleSets: ruleSetsOf([...image.endpoints.values()].map((endpoint) => ruleSetsAfter(endpoint, next))),
-      classes: classesOf(next, ownAddresses),
-    },
+export function* planTransition(image: KernelImage, { delta, whole }: Target, limits: TableLimits): Work<Plan> {
+  const addresses = yield* changeAddresses(image, delta.addresses);
+  const { moves, ownAddresses } = addresses;
+  const prefixes = yield* changePrefixes(image, delta.prefixes, moves);
+  const endpoints = changeEndpoints(image, delta);
+  const ports = delta.ports ?? image.ports;
+  const classes = image.classes.with(moves.by);
+  const endpointsNow = endpointsAfter(image, endpoints.changes);
+  const rows = yield* planRows(
+    image,
+    delta,
+    { ports: image.ports, ruleSets: ruleSetsOf(image.endpoints), classes: classesOf(image) },
+    { ports, ruleSets: ruleSetsOf(endpointsNow), classes: classesOf({ classes, ownAddresses }) },
   );
   checkCapacity(
     {
@@ -74,41 +81,47 @@ export function planTransition(image: KernelImage, next: VerdictTables, limits: 
     limits,
   );
 
+  const movesPorts = delta.ports !== undefined;
   const isVersioned = movesPorts || prefixes.changes.length + addresses.changes.length + endpoints.changes.length > 0;
   const onlyAdds =
     !movesPorts &&
     prefixes.changes.length === 0 &&
     rows.cleanup.length === 0 &&
-    addresses.changes.every(isNewcomer(image)) &&
-    endpoints.changes.every(({ endpoint }) => endpoint.isFresh);
+    endpoints.changes.every(({ endpoint }) => endpoint.isFresh) &&
+    (yield* areNewcomers(image, addresses.changes, delta.addresses));
   const commits = isVersioned && !onlyAdds;
   const generation = commits ? nextGeneration(image.generation) : image.generation;
   const portTable: PortTableNumber = movesPorts ? (image.portTable === 0 ? 1 : 0) : image.portTable;
   const sides: SidesOf = (before, after) =>
     commits ? { generation, before, after } : settled(after, image.generation);
   return {
-    prepare: [
-      ...rows.prepare,
-      ...(movesPorts ? portWrites(next.ports, portTable) : []),
-      ...prefixes.changes.map((change) => prefixWrite(change, sides)),
-      ...addresses.changes.map((change) => addressWrite(change, sides, image)),
-      ...endpoints.changes.map((change) => endpointWrite(change, sides)),
-    ],
+    prepare: inTurn(
+      rows.prepare,
+      movesPorts ? portWrites(ports, portTable) : [],
+      made(prefixes.changes, (change) => prefixWrite(change, sides)),
+      made(addresses.changes, (change) => addressWrite(change, delta.addresses, sides)),
+      made(endpoints.changes, (change) => endpointWrite(change, sides)),
+    ),
     commit: commits ? { generation, portTable } : undefined,
-    cleanup: [
-      ...rows.cleanup,
-      ...prefixes.changes.filter(({ isRemoved }) => isRemoved).map(removePrefix),
-      ...addresses.changes.filter(isRemoved).map(removeAddress),
-    ],
+    cleanup: inTurn(
+      rows.cleanup,
+      made(
+        prefixes.changes.filter(({ isRemoved }) => isRemoved),
+        removePrefix,
+      ),
+      made(addresses.changes.filter(isRemoved), (change) => removeAddress(change, delta.addresses)),
+    ),
     after: {
       generation,
       portTable,
-      revision: next.revision,
-      addresses: next.addresses,
-      prefixes: next.prefixes,
-      ports: next.ports,
-      rows: next.rows,
-      endpoints: endpointsAfter(image, endpoints.changes),
+      revision: delta.revision,
+      addresses: whole ? AddressLayers.of(whole.addresses) : yield* image.addresses.with(delta.addresses),
+      prefixes: prefixes.prefixes,
+      classes,
+      ports,
+      rows: rows.rows,
+      named: endpoints.named,
+      endpoints: endpointsNow,
       ownAddresses,
     },
   };
@@ -116,34 +129,61 @@ export function planTransition(image: KernelImage, next: VerdictTables, limits: 
 
 type SidesOf = <T>(before: T, after: T) => Sides<T>;
 
-/**
- * The address was an unknown pod's, which never may more than a known one: whatever it gets, nothing is taken from it. One of
- * the world may lose by becoming a pod's, when a policy denies pods.
- */
-function isNewcomer(image: KernelImage): (change: AddressChange) => boolean {
-  let prefixes: PrefixLookup | undefined;
-  return ({ key, before, after }) => {
-    if (before.flags !== after.flags || after.peerClass === PEER_CLASS_NONE) return false;
-    prefixes ??= new PrefixLookup(image.prefixes);
-    const peerClass = before.peerClass === PEER_CLASS_NONE ? prefixes.classOf(key) : before.peerClass;
-    return peerClass === PEER_CLASS_UNKNOWN_POD;
+/** Lists one after the other. */
+function inTurn(...lists: readonly Writes[]): Writes {
+  return {
+    size: lists.reduce((sum, list) => sum + ('size' in list ? list.size : list.length), 0),
+    *[Symbol.iterator](): Generator<TableWrite> {
+      for (const list of lists) yield* list;
+    },
   };
 }
 
-function ruleSetsOf(endpoints: readonly RuleSets[]): IdSet {
+/** Made while they are written: of 100,000, only those of one batch are there. */
+function made<T>(changes: readonly T[], make: (change: T) => TableWrite): Writes {
+  return {
+    size: changes.length,
+    *[Symbol.iterator](): Generator<TableWrite> {
+      for (const change of changes) yield make(change);
+    },
+  };
+}
+
+/**
+ * Each address was an unknown pod's, which never may more than a known one: whatever they get, nothing is taken from them.
+ * One of the world may lose by becoming a pod's, when a policy denies pods.
+ */
+function* areNewcomers(
+  { prefixes }: KernelImage,
+  changes: readonly AddressChange[],
+  delta: AddressTable,
+): Work<boolean> {
+  let looked = 0;
+  for (const change of changes) {
+    const { before, after } = change;
+    if (before.flags !== after.flags || after.peerClass === PEER_CLASS_NONE) return false;
+    const peerClass =
+      before.peerClass === PEER_CLASS_NONE ? prefixLookupOf(prefixes).classOf(keyOf(change, delta)) : before.peerClass;
+    if (peerClass !== PEER_CLASS_UNKNOWN_POD) return false;
+    looked += 1;
+    if (looked % SLICE_ELEMENTS === 0) yield;
+  }
+  return true;
+}
+
+function ruleSetsOf(endpoints: ReadonlyMap<number, ImageEndpoint>): IdSet {
   const ids = new IdSet();
-  for (const { ingress, egress } of endpoints) ids.add(ingress).add(egress);
+  for (const { ruleSets } of endpoints.values()) ids.add(ruleSets.ingress).add(ruleSets.egress);
   return ids;
 }
 
 /** That something in force has, and the fixed ones. */
-export function classesOf(
-  { addresses, prefixes }: Pick<VerdictTables, 'addresses' | 'prefixes'>,
-  own: KernelImage['ownAddresses'],
-): IdSet {
-  const ids = new IdSet().addAll([PEER_CLASS_DEFAULT, PEER_CLASS_WORLD, PEER_CLASS_UNKNOWN_POD]);
-  for (const { peerClass } of own.values()) ids.add(peerClass);
-  return ids.addAll(addresses.classes).addAll(prefixes.classes);
+export function classesOf({ classes, ownAddresses }: Pick<KernelImage, 'classes' | 'ownAddresses'>): {
+  has(peerClass: number): boolean;
+} {
+  const more = new IdSet().addAll([PEER_CLASS_DEFAULT, PEER_CLASS_WORLD, PEER_CLASS_UNKNOWN_POD]);
+  for (const { peerClass } of ownAddresses.values()) more.add(peerClass);
+  return { has: (peerClass) => more.has(peerClass) || classes.has(peerClass) };
 }
 
 function endpointsAfter(image: KernelImage, changes: readonly EndpointChange[]): ReadonlyMap<number, ImageEndpoint> {
@@ -152,12 +192,6 @@ function endpointsAfter(image: KernelImage, changes: readonly EndpointChange[]):
     after.set(endpoint.wiring.id, { ...endpoint, ruleSets, isFresh: false });
   }
   return after;
-}
-
-function isSamePorts(a: PortTable, b: PortTable): boolean {
-  return (['protocol', 'first', 'last', 'portClass'] as const).every(
-    (field) => a[field].length === b[field].length && a[field].every((value, index) => value === b[field][index]),
-  );
 }
 
 function portWrites(ports: PortTable, number: PortTableNumber): TableWrite[] {
@@ -176,17 +210,14 @@ function prefixWrite({ key, before, after }: PrefixChange, sides: SidesOf): Tabl
   return { table: 'prefixes', key, value: { generation, classOld, classNew } };
 }
 
-function addressWrite(
-  { key, before, after, endpointId }: AddressChange,
-  sides: SidesOf,
-  image: KernelImage,
-): TableWrite {
-  const wiring = endpointId === undefined ? undefined : image.endpoints.get(endpointId)?.wiring;
-  return {
-    table: 'addresses',
-    key,
-    value: addressValue(sides(before.peerClass, after.peerClass), after.flags, wiring),
-  };
+function keyOf({ key }: AddressChange, delta: AddressTable): AddressKey {
+  return typeof key === 'number' ? addressKeyAt(delta, key) : key;
+}
+
+function addressWrite(change: AddressChange, delta: AddressTable, sides: SidesOf): TableWrite {
+  const { before, after } = change;
+  const value = addressValue(sides(before.peerClass, after.peerClass), after.flags);
+  return { table: 'addresses', key: keyOf(change, delta), value };
 }
 
 function endpointWrite({ endpoint, after }: EndpointChange, sides: SidesOf): TableWrite {
@@ -199,11 +230,10 @@ function removePrefix({ key }: PrefixChange): TableWrite {
 }
 
 /** Nothing of it is left on the new side. */
-function isRemoved({ after, before, endpointId }: AddressChange): boolean {
-  const isVoid = after.peerClass === PEER_CLASS_NONE && after.flags === 0 && endpointId === undefined;
-  return isVoid && before.peerClass !== PEER_CLASS_NONE;
+function isRemoved({ after, before }: AddressChange): boolean {
+  return isVoidAddress(after, after.peerClass) && before.peerClass !== PEER_CLASS_NONE;
 }
 
-function removeAddress({ key }: AddressChange): TableWrite {
-  return { table: 'addresses', key, value: undefined };
+function removeAddress(change: AddressChange, delta: AddressTable): TableWrite {
+  return { table: 'addresses', key: keyOf(change, delta), value: undefined };
 }

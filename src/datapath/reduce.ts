@@ -8,36 +8,56 @@
  *
  * An id that is in use keeps its meaning (tables.ts), so what is taken over from the new tables means the same here.
  */
+import { SLICE_ELEMENTS, type Work } from '../lib/work.ts';
 import { ADDRESS_KEY_BYTES, PEER_CLASS_NONE, RULE_SET_CLOSED, RULE_SET_OPEN } from '../policy/ids.ts';
-import type { AddressTable, EndpointTable, VerdictTables } from '../policy/tables.ts';
+import { isVoidEntry, type TableDelta } from '../policy/table-delta.ts';
+import type { AddressTable, EndpointTable } from '../policy/tables.ts';
+import { type AddressState } from './address-layers.ts';
 import type { ClosedDirection, TableLimits } from './capacity.ts';
+import { CLOSED } from './elements.ts';
 import { IdSet } from './id-set.ts';
 import type { ImageEndpoint, KernelImage } from './image.ts';
-import { addressKeyAt, addressTextAt, findAddress, findEndpoint } from './lookup.ts';
+import { addressTextAt, findEndpoint } from './lookup.ts';
 import { classesOf } from './plan.ts';
-import { type AddressState, ruleSetsAfter } from './plan-elements.ts';
+import { namedAfter } from './plan-elements.ts';
 
-export interface ReducedTables {
-  readonly tables: VerdictTables;
+export interface ReducedDelta {
+  readonly delta: TableDelta;
   readonly closed: readonly ClosedDirection[];
 }
 
-export function reduceTables(image: KernelImage, refused: VerdictTables, limits: TableLimits): ReducedTables {
-  const { prefixes, ports, rows, revision } = image;
+export function* reduceDelta(image: KernelImage, refused: TableDelta, limits: TableLimits): Work<ReducedDelta> {
   const { endpoints, closed } = reduceEndpoints(image, refused);
-  const addresses = reduceAddresses(image, refused.addresses, limits);
-  return { tables: { revision, addresses, prefixes, ports, rows, endpoints }, closed };
+  const delta: TableDelta = {
+    base: image.revision,
+    revision: image.revision,
+    addresses: yield* reduceAddresses(image, refused.addresses, limits),
+    prefixes: { keys: new Uint8Array(0), classes: new Uint32Array(0) },
+    ports: undefined,
+    ruleSets: new Uint32Array(0),
+    rows: {
+      ruleSet: new Uint32Array(0),
+      peerClass: new Uint32Array(0),
+      block: new Uint32Array(0),
+      allow: new Uint8Array(0),
+      audit: new Uint8Array(0),
+    },
+    endpoints,
+    goneEndpoints: new Uint32Array(0),
+  };
+  return { delta, closed };
 }
 
 function reduceEndpoints(
   image: KernelImage,
-  refused: VerdictTables,
+  refused: TableDelta,
 ): { readonly endpoints: EndpointTable; readonly closed: readonly ClosedDirection[] } {
-  const known = new IdSet().addAll([RULE_SET_CLOSED, RULE_SET_OPEN]).addAll(image.rows.ruleSet);
+  const known = new IdSet().addAll([RULE_SET_CLOSED, RULE_SET_OPEN]).addAll(image.rows.keys());
   for (const { ruleSets } of image.endpoints.values()) known.add(ruleSets.ingress).add(ruleSets.egress);
+  const named = namedAfter(image, refused);
   const closed: ClosedDirection[] = [];
   const choose = (endpoint: ImageEndpoint, direction: 'ingress' | 'egress'): number => {
-    const wanted = ruleSetsAfter(endpoint, refused)[direction];
+    const wanted = (named.get(endpoint.wiring.id) ?? CLOSED)[direction];
     const current = endpoint.ruleSets[direction];
     if (known.has(wanted)) return wanted;
     if (current !== RULE_SET_OPEN) return current;
@@ -57,20 +77,23 @@ function reduceEndpoints(
   return { endpoints, closed };
 }
 
-function reduceAddresses(image: KernelImage, refused: AddressTable, limits: TableLimits): AddressTable {
-  const before = image.addresses;
-  const known = classesOf(image, image.ownAddresses).addAll(image.rows.peerClass).add(PEER_CLASS_NONE);
-  const own = [...image.ownAddresses.values()].filter(({ key }) => findAddress(before, key) < 0).length;
-  let room = limits.addresses - before.classes.length - own;
+function* reduceAddresses(image: KernelImage, refused: AddressTable, limits: TableLimits): Work<AddressTable> {
+  const inUse = classesOf(image);
+  const inRows = new IdSet().add(PEER_CLASS_NONE);
+  for (const { peerClass } of image.rows.values()) inRows.addAll(peerClass);
+  const own = [...image.ownAddresses.values()].filter(({ key }) => image.addresses.find(key) === undefined).length;
+  let room = limits.addresses - image.addresses.size - own;
   const kept: number[] = [];
   const states: AddressState[] = [];
   for (let index = 0; index < refused.classes.length; index++) {
-    const current = currentState(image, refused, index);
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
+    const current = image.ownAddresses.get(addressTextAt(refused, index)) ?? image.addresses.findAt(refused, index);
     const flags = refused.flags[index]!;
     const wanted = refused.classes[index]!;
-    const peerClass = known.has(wanted) ? wanted : (current?.peerClass ?? PEER_CLASS_NONE);
+    const isKnown = inRows.has(wanted) || inUse.has(wanted);
+    const peerClass = isKnown ? wanted : (current?.peerClass ?? PEER_CLASS_NONE);
     if (current === undefined) {
-      if ((peerClass === PEER_CLASS_NONE && flags === 0) || room <= 0) continue;
+      if (isVoidEntry(peerClass, flags) || room <= 0) continue;
       room -= 1;
     }
     kept.push(index);
@@ -86,12 +109,4 @@ function reduceAddresses(image: KernelImage, refused: AddressTable, limits: Tabl
     classes: Uint32Array.from(states, ({ peerClass }) => peerClass),
     flags: Uint32Array.from(states, ({ flags }) => flags),
   };
-}
-
-/** Of the address as it is in force; undefined when it has no element. */
-function currentState(image: KernelImage, refused: AddressTable, index: number): AddressState | undefined {
-  const own = image.ownAddresses.get(addressTextAt(refused, index));
-  if (own !== undefined) return own;
-  const at = findAddress(image.addresses, addressKeyAt(refused, index));
-  return at < 0 ? undefined : { peerClass: image.addresses.classes[at]!, flags: image.addresses.flags[at]! };
 }

@@ -28,6 +28,17 @@ const DEFAULT_SERVICE_LIMITS: ServiceLimits = {
   ranges: LIMIT_SERVICE_RANGES,
 };
 
+/** A frontend as the store is to have it. */
+export interface FrontendInForce {
+  /** frontendKey. */
+  readonly key: string;
+  readonly id: number;
+  /** frontend_flag bits. */
+  readonly flags: number;
+  readonly slots: Uint32Array;
+  readonly affinityTimeoutSeconds: number;
+}
+
 export class ServiceKeeper {
   readonly #store: ServiceStore;
   readonly #options: ServiceKeeperOptions;
@@ -61,9 +72,25 @@ export class ServiceKeeper {
         ),
         ids: Uint32Array.from(named, ([, { id }]) => id),
       },
-      backends: { ids: Uint32Array.from(backends.keys()), keys: joinKeys([...backends.values()], BACKEND_KEY_BYTES) },
+      backends: {
+        ids: Uint32Array.from(backends.keys()),
+        frontends: Uint32Array.from(backends.values(), ({ frontend }) => frontend),
+        keys: joinKeys(
+          Array.from(backends.values(), ({ key }) => key),
+          BACKEND_KEY_BYTES,
+        ),
+      },
       nextIds: { frontend: 1, backend: 1 },
     });
+  }
+
+  /** Whether the store has just that, slots and all, while it is being written, too. */
+  isInForce({ key, id, flags, slots, affinityTimeoutSeconds }: FrontendInForce): boolean {
+    const element = this.#store.frontend(key);
+    if (element === undefined || element.id !== id || element.flags !== flags) return false;
+    if (element.slotCount !== slots.length || element.affinitySeconds !== affinityTimeoutSeconds) return false;
+    const now = this.#store.slots(element.firstSlot, element.slotCount);
+    return slots.every((backend, i) => now[i] === backend);
   }
 
   /** Resolves once every apply called so far has ended. */

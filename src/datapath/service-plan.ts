@@ -13,13 +13,13 @@ import { CapacityError } from '../lib/errors.ts';
 import { ADDRESS_KEY_BYTES, BACKEND_KEY_BYTES, formatKey, FRONTEND_KEY_BYTES, readKey } from '../service/key.ts';
 import type { ServiceTables } from '../service/tables.ts';
 import { FRONTEND_ADDRESS } from './elements.ts';
-import type { FrontendElement, ServiceStore, ServiceWrite } from './service-store.ts';
+import type { BackendElement, FrontendElement, ServiceStore, ServiceWrite } from './service-store.ts';
 import { SlotRuns } from './slot-runs.ts';
 
 /** What a store holds. */
 export interface ServiceImage {
   readonly frontends: ReadonlyMap<string, FrontendElement>;
-  readonly backends: ReadonlyMap<number, string>;
+  readonly backends: ReadonlyMap<number, BackendElement>;
   readonly ranges: ReadonlySet<string>;
   readonly isEnabled: boolean;
 }
@@ -41,7 +41,13 @@ export interface ServiceLimits {
 const RANGE_KEY_BYTES = 18;
 /** Port and protocol of an element that stands for an address. */
 const ANY_PORT = '\0'.repeat(FRONTEND_KEY_BYTES - ADDRESS_KEY_BYTES);
-const ADDRESS_ELEMENT: FrontendElement = { id: 0, flags: FRONTEND_ADDRESS, firstSlot: 0, slotCount: 0 };
+const ADDRESS_ELEMENT: FrontendElement = {
+  id: 0,
+  flags: FRONTEND_ADDRESS,
+  firstSlot: 0,
+  slotCount: 0,
+  affinitySeconds: 0,
+};
 
 /** @throws CapacityError naming the table, or the frontend whose slots find no room. */
 export function planServices(
@@ -51,9 +57,12 @@ export function planServices(
   limits: ServiceLimits,
 ): ServicePlan {
   const backends = new Map(
-    Array.from(tables.backends.ids, (id, i) => [
+    Array.from(tables.backends.ids, (id, i): [number, BackendElement] => [
       id,
-      readKey(tables.backends.keys, i * BACKEND_KEY_BYTES, BACKEND_KEY_BYTES),
+      {
+        key: readKey(tables.backends.keys, i * BACKEND_KEY_BYTES, BACKEND_KEY_BYTES),
+        frontend: tables.backends.frontends[i]!,
+      },
     ]),
   );
   const ranges = new Set(keysOf(tables.ranges, RANGE_KEY_BYTES));
@@ -70,7 +79,7 @@ export function planServices(
   const isEnabled = frontends.size > 0 || ranges.size > 0;
   const prepare: ServiceWrite[] = [];
   for (const [id, value] of backends) {
-    if (image.backends.get(id) !== value) prepare.push({ table: 'backends', id, value });
+    if (!isSameBackend(image.backends.get(id), value)) prepare.push({ table: 'backends', id, value });
   }
   prepare.push(...slots);
   for (const [key, value] of frontends) {
@@ -112,7 +121,8 @@ function placeFrontends(
       throw new CapacityError('slots', slotCount, runs.largest, `frontend ${formatKey(key)}`);
     if (isKept) writes.push(...differences(firstSlot, store.slots(firstSlot, slotCount), wanted));
     else if (slotCount > 0) writes.push({ table: 'slots', first: firstSlot, backends: wanted });
-    frontends.set(key, { id, flags: table.flags[i]!, firstSlot, slotCount });
+    const affinitySeconds = table.affinitySeconds[i]!;
+    frontends.set(key, { id, flags: table.flags[i]!, firstSlot, slotCount, affinitySeconds });
   }
   return { frontends, slots: writes };
 }
@@ -148,8 +158,13 @@ function isSameElement(a: FrontendElement | undefined, b: FrontendElement): bool
     a.id === b.id &&
     a.flags === b.flags &&
     a.firstSlot === b.firstSlot &&
-    a.slotCount === b.slotCount
+    a.slotCount === b.slotCount &&
+    a.affinitySeconds === b.affinitySeconds
   );
+}
+
+function isSameBackend(a: BackendElement | undefined, b: BackendElement): boolean {
+  return a !== undefined && a.key === b.key && a.frontend === b.frontend;
 }
 
 function keysOf(bytes: Uint8Array, size: number): string[] {

@@ -12,12 +12,21 @@ export interface FrontendElement {
   readonly firstSlot: number;
   /** 0: nothing is behind it. */
   readonly slotCount: number;
+  /** 0: no session affinity. */
+  readonly affinitySeconds: number;
+}
+
+export interface BackendElement {
+  /** backendKey. */
+  readonly key: string;
+  /** Id of the frontend that it is behind. */
+  readonly frontend: number;
 }
 
 /** Without a value the element is deleted; deleting what is not there is no error. */
 export type ServiceWrite =
   | { readonly table: 'frontends'; readonly key: string; readonly value: FrontendElement | undefined }
-  | { readonly table: 'backends'; readonly id: number; readonly value: string | undefined }
+  | { readonly table: 'backends'; readonly id: number; readonly value: BackendElement | undefined }
   | { readonly table: 'ranges'; readonly key: string; readonly value: true | undefined }
   /** Consecutive slots from `first` on; each is one store. */
   | { readonly table: 'slots'; readonly first: number; readonly backends: Uint32Array }
@@ -29,7 +38,8 @@ export interface ServiceStore {
   readonly slotCapacity: number;
   isEnabled(): boolean;
   frontends(): Iterable<readonly [key: string, value: FrontendElement]>;
-  backends(): Iterable<readonly [id: number, key: string]>;
+  frontend(key: string): FrontendElement | undefined;
+  backends(): Iterable<readonly [id: number, value: BackendElement]>;
   /** Family, prefix length, 16 bytes of address. */
   ranges(): Iterable<string>;
   /** A copy. */

@@ -9,6 +9,7 @@ import type {
   AddressKey,
   Commit,
   EndpointElement,
+  LocalElement,
   PortTableNumber,
   PrefixElement,
   PrefixKey,
@@ -20,6 +21,7 @@ import type {
 export type TableWrite =
   | { readonly table: 'rows'; readonly key: RowKey; readonly value: RowElement | undefined }
   | { readonly table: 'addresses'; readonly key: AddressKey; readonly value: AddressElement | undefined }
+  | { readonly table: 'locals'; readonly key: AddressKey; readonly value: LocalElement | undefined }
   | { readonly table: 'prefixes'; readonly key: PrefixKey; readonly value: PrefixElement | undefined }
   | { readonly table: 'endpoints'; readonly ifindex: number; readonly value: EndpointElement | undefined }
   /** Ports first to last of one protocol in the table that is not in force. */
@@ -42,6 +44,7 @@ export interface TableReader {
   configFlags(): number;
   endpoint(ifindex: number): EndpointElement | undefined;
   address(key: AddressKey): AddressElement | undefined;
+  local(key: AddressKey): LocalElement | undefined;
   /** Of the longest prefix around the address. */
   prefixOf(family: Family, address: Uint8Array): PrefixElement | undefined;
   row(key: RowKey): RowElement | undefined;
@@ -52,6 +55,7 @@ export interface TableStore extends TableReader {
   /** Everything, in any order: for adopting what an earlier process left. */
   endpoints(): Iterable<readonly [number, EndpointElement]>;
   addresses(): Iterable<readonly [AddressKey, AddressElement]>;
+  locals(): Iterable<readonly [AddressKey, LocalElement]>;
   prefixes(): Iterable<readonly [PrefixKey, PrefixElement]>;
   rows(): Iterable<readonly [RowKey, RowElement]>;
   /** As intervals of equal port classes. */

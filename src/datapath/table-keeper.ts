@@ -9,25 +9,29 @@
  *    without its addresses would not be judged.
  */
 import { CapacityError } from '../lib/errors.ts';
+import { doInSlices } from '../lib/slices.ts';
+import { isDelta, type TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import { adopt } from './adopt.ts';
 import { type ApplyOptions, runPlan, writeAll } from './apply.ts';
 import { DEFAULT_LIMITS, TableCapacityError, type TableLimits } from './capacity.ts';
+import { compareTables } from './compare.ts';
 import type { EndpointWiring, Realized } from './datapath.ts';
 import { CLOSED, isInForce, nextGeneration } from './elements.ts';
 import { type IdsInUse, type ImageAddress, idsInUse, type KernelImage, OWN_ADDRESS_CLASS } from './image.ts';
-import { addressText, findAddress } from './lookup.ts';
+import { addressText } from './lookup.ts';
 import {
-  addressElement,
   addressKeysOf,
   addressValue,
   checkWiring,
   endpointElement,
   isSameWiring,
+  localElement,
   settled,
 } from './own-elements.ts';
-import { type Plan, planTransition } from './plan.ts';
-import { reduceTables } from './reduce.ts';
+import { type Plan, planTransition, type Target } from './plan.ts';
+import { reduceDelta } from './reduce.ts';
+import { StaleDeltaError } from './stale-delta.ts';
 import type { TableStore, TableWrite } from './store.ts';
 
 export interface KeeperOptions extends ApplyOptions {
@@ -43,6 +47,8 @@ export class TableKeeper {
   readonly #options: KeeperOptions;
   readonly #limits: TableLimits;
   #image: KernelImage;
+  /** Revision of the tables that are in force as they were given; undefined: not known, or not all of them are. */
+  #revision: number | undefined;
   /** The store may differ from the image. */
   #isTorn = false;
   #last: Promise<unknown> = Promise.resolve();
@@ -103,13 +109,20 @@ export class TableKeeper {
   }
 
   /**
-   * Brings the tables in force; resolves once what only the old ones used is gone, so that ids may be used again.
+   * Brings the tables in force, or what a delta changes of them; resolves once what only the old ones used is gone, so that
+   * ids may be used again. Only whole tables cost a look at every element; that is done in slices.
    * @throws TableCapacityError when they do not fit; what of them needs no room is in force then (reduce.ts).
+   * @throws StaleDeltaError when it is not the tables in force that the delta changes; nothing is written.
    */
-  async apply(tables: VerdictTables): Promise<Realized> {
+  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
     return this.#run(async () => {
-      const plan = this.#planOrRefuse(tables);
-      return plan instanceof CapacityError ? this.#applyReduced(tables, plan) : this.#perform(plan);
+      const target = await this.#targetOf(tables);
+      this.#revision = undefined;
+      const plan = await this.#planOrRefuse(target);
+      const realized =
+        plan instanceof CapacityError ? await this.#applyReduced(target, plan) : await this.#perform(plan);
+      this.#revision = tables.revision;
+      return realized;
     });
   }
 
@@ -130,9 +143,15 @@ export class TableKeeper {
     await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
   }
 
-  #planOrRefuse(tables: VerdictTables): Plan | CapacityError {
+  async #targetOf(tables: VerdictTables | TableDelta): Promise<Target> {
+    if (!isDelta(tables)) return { delta: await doInSlices(compareTables(this.#image, tables)), whole: tables };
+    if (tables.base !== this.#revision) throw new StaleDeltaError(tables.base, this.#revision);
+    return { delta: tables };
+  }
+
+  async #planOrRefuse(target: Target): Promise<Plan | CapacityError> {
     try {
-      return planTransition(this.#image, tables, this.#limits);
+      return await doInSlices(planTransition(this.#image, target, this.#limits));
     } catch (error) {
       if (error instanceof CapacityError) return error;
       throw error;
@@ -140,11 +159,14 @@ export class TableKeeper {
   }
 
   /** What goes may make room for what comes: after the reduced tables the whole is tried once more. */
-  async #applyReduced(tables: VerdictTables, refusal: CapacityError): Promise<Realized> {
-    const { tables: reduced, closed } = reduceTables(this.#image, tables, this.#limits);
-    const first = await this.#perform(planTransition(this.#image, reduced, this.#limits));
-    const plan = this.#planOrRefuse(tables);
-    if (plan instanceof CapacityError) throw new TableCapacityError(refusal, tables, closed);
+  async #applyReduced(target: Target, refusal: CapacityError): Promise<Realized> {
+    const { delta, closed } = await doInSlices(reduceDelta(this.#image, target.delta, this.#limits));
+    const { named } = this.#image;
+    const first = await this.#perform(await doInSlices(planTransition(this.#image, { delta }, this.#limits)));
+    // The tables name endpoints as before; what is in force of it is another matter.
+    this.#image = { ...this.#image, named };
+    const plan = await this.#planOrRefuse(target);
+    if (plan instanceof CapacityError) throw new TableCapacityError(refusal, target.delta.revision, closed);
     const second = await this.#perform(plan);
     return { ...second, writes: first.writes + second.writes };
   }
@@ -158,13 +180,14 @@ export class TableKeeper {
   async #add(wiring: EndpointWiring): Promise<void> {
     const { generation, endpoints, ownAddresses } = this.#image;
     const keys = addressKeysOf(wiring);
-    const writes: TableWrite[] = keys.map((key) => ({
+    const classes: TableWrite[] = keys.map((key) => ({
       table: 'addresses',
       key,
-      value: addressElement(settled(OWN_ADDRESS_CLASS, generation), 0, wiring),
+      value: addressValue(settled(OWN_ADDRESS_CLASS, generation), 0),
     }));
+    const locals: TableWrite[] = keys.map((key) => ({ table: 'locals', key, value: localElement(wiring) }));
     const value = endpointElement(wiring, settled(CLOSED, generation));
-    writes.push({ table: 'endpoints', ifindex: wiring.ifindex, value });
+    const writes: TableWrite[] = [...classes, ...locals, { table: 'endpoints', ifindex: wiring.ifindex, value }];
     await this.#tearing(() => writeAll(this.#store, writes, this.#options));
     const own = keys.map((key): [string, ImageAddress] => [
       addressText(key),
@@ -181,14 +204,16 @@ export class TableKeeper {
     const { generation, addresses } = this.#image;
     const endpoints = new Map(this.#image.endpoints);
     const ownAddresses = new Map(this.#image.ownAddresses);
+    const keys = addressKeysOf(wiring);
     const writes: TableWrite[] = [{ table: 'endpoints', ifindex: wiring.ifindex, value: undefined }];
+    writes.push(...keys.map((key): TableWrite => ({ table: 'locals', key, value: undefined })));
     endpoints.delete(wiring.id);
-    for (const key of addressKeysOf(wiring)) {
+    for (const key of keys) {
       const own = ownAddresses.get(addressText(key));
       if (own === undefined) continue;
       // What the tables know of the address stays, in the class it has now; only tables change a class.
-      const stays = findAddress(addresses, key) >= 0;
-      const value = stays ? addressValue(settled(own.peerClass, generation), own.flags, undefined) : undefined;
+      const stays = addresses.find(key) !== undefined;
+      const value = stays ? addressValue(settled(own.peerClass, generation), own.flags) : undefined;
       writes.push({ table: 'addresses', key, value });
       if (stays) ownAddresses.set(addressText(key), { ...own, endpointId: undefined });
       else ownAddresses.delete(addressText(key));
@@ -214,13 +239,14 @@ export class TableKeeper {
       if (needed > available) throw new CapacityError(table, needed, available, `endpoint ${wiring.id}`);
     };
     check('endpoints', endpoints.size + 1);
-    check('addresses', addresses.classes.length + ownAddresses.size + wiring.addresses.length);
+    check('addresses', addresses.size + ownAddresses.size + wiring.addresses.length);
   }
 
   async #run<T>(operation: () => Promise<T>): Promise<T> {
     const run = this.#last.then(async () => {
       if (this.#isTorn) {
         this.#image = await settleStore(this.#store, this.#options);
+        this.#revision = undefined;
         this.#isTorn = false;
       }
       return operation();

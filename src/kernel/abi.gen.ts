@@ -6,7 +6,7 @@ import { getBytes, getNumbers, inRange, putBytes, putNumbers, unsigned64 } from 
 import { type MapSpec, MapType } from './bpf-map-spec.ts';
 
 /** Equal to the hash of the object these layouts were made from; the loader refuses any other object. */
-export const ABI_HASH = 'b95034bdf707124f';
+export const ABI_HASH = '12b3a821f826d10c';
 
 /** enum address_flag. */
 export const AddressFlag = {
@@ -66,7 +66,6 @@ export type FlowPath = (typeof FlowPath)[keyof typeof FlowPath];
 
 /** enum frontend_flag. */
 export const FrontendFlag = {
-  FRONTEND_AFFINITY: 1,
   FRONTEND_REJECT: 2,
   FRONTEND_DROP: 4,
   FRONTEND_ADDRESS: 8,
@@ -77,16 +76,18 @@ export type FrontendFlag = (typeof FrontendFlag)[keyof typeof FrontendFlag];
 /** enum limits. */
 export const Limit = {
   LIMIT_ENDPOINTS: 4096,
+  LIMIT_LOCALS: 8192,
   LIMIT_ADDRESSES: 262144,
   LIMIT_PREFIXES: 65536,
-  LIMIT_ROWS: 1048576,
+  LIMIT_ROWS: 262144,
   LIMIT_FLOWS_NEW: 65536,
   LIMIT_FLOWS_LIVE: 262144,
   LIMIT_FRAGMENTS: 8192,
   LIMIT_ENDPOINT_FLOWS: 32768,
   LIMIT_FRONTENDS: 131072,
   LIMIT_BACKENDS: 262144,
-  LIMIT_SLOTS: 2097152,
+  LIMIT_SLOTS: 4194304,
+  LIMIT_AFFINITIES: 65536,
   LIMIT_SERVICE_RANGES: 64,
   SLOTS_PER_CELL: 2,
   SOURCE_PORT_TRIES_MAX: 16,
@@ -175,7 +176,8 @@ export const Reason = {
   NO_BACKEND: 22,
   TRAFFIC_POLICY: 23,
   TRANSLATION: 24,
-  COUNT: 25,
+  TUNNEL: 25,
+  COUNT: 26,
 } as const;
 
 export type Reason = (typeof Reason)[keyof typeof Reason];
@@ -236,32 +238,17 @@ export interface AddressValue {
   readonly generation: number;
   readonly classOld: number;
   readonly classNew: number;
-  /** of the local endpoint that has it; 0: none */
-  readonly endpointId: number;
-  /** host end of that endpoint; 0: none */
-  readonly ifindex: number;
   /** bits of enum address_flag */
   readonly flags: number;
-  /** of the local endpoint's pod end; 6 bytes */
-  readonly mac: Uint8Array;
-  /** 6 bytes */
-  readonly hostMac: Uint8Array;
-  /** bits of enum endpoint_flag of the local endpoint */
-  readonly endpointFlags: number;
 }
 
-export const ADDRESS_VALUE_SIZE = 40;
+export const ADDRESS_VALUE_SIZE = 16;
 
 export function encodeAddressValue(view: DataView, offset: number, value: AddressValue): void {
   view.setUint32(offset, inRange('address_value.generation', value.generation, 0, 4294967295), true);
   view.setUint32(offset + 4, inRange('address_value.class_old', value.classOld, 0, 4294967295), true);
   view.setUint32(offset + 8, inRange('address_value.class_new', value.classNew, 0, 4294967295), true);
-  view.setUint32(offset + 12, inRange('address_value.endpoint_id', value.endpointId, 0, 4294967295), true);
-  view.setUint32(offset + 16, inRange('address_value.ifindex', value.ifindex, 0, 4294967295), true);
-  view.setUint32(offset + 20, inRange('address_value.flags', value.flags, 0, 4294967295), true);
-  putBytes(view, offset + 24, 6, 'address_value.mac', value.mac);
-  putBytes(view, offset + 30, 6, 'address_value.host_mac', value.hostMac);
-  view.setUint32(offset + 36, inRange('address_value.endpoint_flags', value.endpointFlags, 0, 4294967295), true);
+  view.setUint32(offset + 12, inRange('address_value.flags', value.flags, 0, 4294967295), true);
 }
 
 export function decodeAddressValue(view: DataView, offset: number): AddressValue {
@@ -269,12 +256,52 @@ export function decodeAddressValue(view: DataView, offset: number): AddressValue
     generation: view.getUint32(offset, true),
     classOld: view.getUint32(offset + 4, true),
     classNew: view.getUint32(offset + 8, true),
-    endpointId: view.getUint32(offset + 12, true),
-    ifindex: view.getUint32(offset + 16, true),
-    flags: view.getUint32(offset + 20, true),
-    mac: getBytes(view, offset + 24, 6),
-    hostMac: getBytes(view, offset + 30, 6),
-    endpointFlags: view.getUint32(offset + 36, true),
+    flags: view.getUint32(offset + 12, true),
+  };
+}
+
+/** struct affinity_key. */
+export interface AffinityKey {
+  /** id */
+  readonly frontend: number;
+  /** network order; IPv4 in the first 4 bytes, the rest zero; 16 bytes */
+  readonly client: Uint8Array;
+}
+
+export const AFFINITY_KEY_SIZE = 20;
+
+export function encodeAffinityKey(view: DataView, offset: number, value: AffinityKey): void {
+  view.setUint32(offset, inRange('affinity_key.frontend', value.frontend, 0, 4294967295), true);
+  putBytes(view, offset + 4, 16, 'affinity_key.client', value.client);
+}
+
+export function decodeAffinityKey(view: DataView, offset: number): AffinityKey {
+  return {
+    frontend: view.getUint32(offset, true),
+    client: getBytes(view, offset + 4, 16),
+  };
+}
+
+/** struct affinity_value. */
+export interface AffinityValue {
+  /** CLOCK_MONOTONIC */
+  readonly lastOpenedNs: bigint;
+  /** id; believed only while it is a backend of the frontend */
+  readonly backend: number;
+}
+
+export const AFFINITY_VALUE_SIZE = 16;
+
+export function encodeAffinityValue(view: DataView, offset: number, value: AffinityValue): void {
+  view.setBigUint64(offset, unsigned64('affinity_value.last_opened_ns', value.lastOpenedNs), true);
+  view.setUint32(offset + 8, inRange('affinity_value.backend', value.backend, 0, 4294967295), true);
+  putBytes(view, offset + 12, 4, 'affinity_value.pad');
+}
+
+export function decodeAffinityValue(view: DataView, offset: number): AffinityValue {
+  return {
+    lastOpenedNs: view.getBigUint64(offset, true),
+    backend: view.getUint32(offset + 8, true),
   };
 }
 
@@ -285,15 +312,18 @@ export interface BackendValue {
   readonly port: number;
   /** enum family */
   readonly family: number;
+  /** id of the frontend that it is behind */
+  readonly frontend: number;
 }
 
-export const BACKEND_VALUE_SIZE = 20;
+export const BACKEND_VALUE_SIZE = 24;
 
 export function encodeBackendValue(view: DataView, offset: number, value: BackendValue): void {
   putBytes(view, offset, 16, 'backend_value.address', value.address);
   view.setUint16(offset + 16, inRange('backend_value.port', value.port, 0, 65535), false);
   view.setUint8(offset + 18, inRange('backend_value.family', value.family, 0, 255));
   putBytes(view, offset + 19, 1, 'backend_value.pad');
+  view.setUint32(offset + 20, inRange('backend_value.frontend', value.frontend, 0, 4294967295), true);
 }
 
 export function decodeBackendValue(view: DataView, offset: number): BackendValue {
@@ -301,6 +331,7 @@ export function decodeBackendValue(view: DataView, offset: number): BackendValue
     address: getBytes(view, offset, 16),
     port: view.getUint16(offset + 16, false),
     family: view.getUint8(offset + 18),
+    frontend: view.getUint32(offset + 20, true),
   };
 }
 
@@ -816,15 +847,18 @@ export interface FrontendValue {
   readonly firstSlot: number;
   /** 0: nothing is behind it */
   readonly slotCount: number;
+  /** for so long after its last new flow a client finds the backend it had; 0: no affinity */
+  readonly affinitySeconds: number;
 }
 
-export const FRONTEND_VALUE_SIZE = 16;
+export const FRONTEND_VALUE_SIZE = 20;
 
 export function encodeFrontendValue(view: DataView, offset: number, value: FrontendValue): void {
   view.setUint32(offset, inRange('frontend_value.id', value.id, 0, 4294967295), true);
   view.setUint32(offset + 4, inRange('frontend_value.flags', value.flags, 0, 4294967295), true);
   view.setUint32(offset + 8, inRange('frontend_value.first_slot', value.firstSlot, 0, 4294967295), true);
   view.setUint32(offset + 12, inRange('frontend_value.slot_count', value.slotCount, 0, 4294967295), true);
+  view.setUint32(offset + 16, inRange('frontend_value.affinity_seconds', value.affinitySeconds, 0, 4294967295), true);
 }
 
 export function decodeFrontendValue(view: DataView, offset: number): FrontendValue {
@@ -833,6 +867,40 @@ export function decodeFrontendValue(view: DataView, offset: number): FrontendVal
     flags: view.getUint32(offset + 4, true),
     firstSlot: view.getUint32(offset + 8, true),
     slotCount: view.getUint32(offset + 12, true),
+    affinitySeconds: view.getUint32(offset + 16, true),
+  };
+}
+
+/** struct local_value. */
+export interface LocalValue {
+  readonly endpointId: number;
+  /** host end of the endpoint's veth */
+  readonly ifindex: number;
+  /** hardware address of the pod's end; 6 bytes */
+  readonly mac: Uint8Array;
+  /** 6 bytes */
+  readonly hostMac: Uint8Array;
+  /** bits of enum endpoint_flag */
+  readonly endpointFlags: number;
+}
+
+export const LOCAL_VALUE_SIZE = 24;
+
+export function encodeLocalValue(view: DataView, offset: number, value: LocalValue): void {
+  view.setUint32(offset, inRange('local_value.endpoint_id', value.endpointId, 0, 4294967295), true);
+  view.setUint32(offset + 4, inRange('local_value.ifindex', value.ifindex, 0, 4294967295), true);
+  putBytes(view, offset + 8, 6, 'local_value.mac', value.mac);
+  putBytes(view, offset + 14, 6, 'local_value.host_mac', value.hostMac);
+  view.setUint32(offset + 20, inRange('local_value.endpoint_flags', value.endpointFlags, 0, 4294967295), true);
+}
+
+export function decodeLocalValue(view: DataView, offset: number): LocalValue {
+  return {
+    endpointId: view.getUint32(offset, true),
+    ifindex: view.getUint32(offset + 4, true),
+    mac: getBytes(view, offset + 8, 6),
+    hostMac: getBytes(view, offset + 14, 6),
+    endpointFlags: view.getUint32(offset + 20, true),
   };
 }
 
@@ -1033,6 +1101,7 @@ export function decodeUsageValue(view: DataView, offset: number): UsageValue {
 export const MAPS: Readonly<
   Record<
     | 'addresses'
+    | 'affinities'
     | 'backends'
     | 'config'
     | 'counters'
@@ -1044,6 +1113,7 @@ export const MAPS: Readonly<
     | 'flowsNew'
     | 'fragments'
     | 'frontends'
+    | 'locals'
     | 'newFlow'
     | 'ports'
     | 'prefixes'
@@ -1058,23 +1128,34 @@ export const MAPS: Readonly<
     name: 'addresses',
     type: MapType.HASH,
     keySize: 20,
-    valueSize: 40,
+    valueSize: 16,
     maxEntries: 262144,
     flags: 1,
     key: 'address_key',
     value: 'address_value',
-    layoutHash: '6aa1544b',
+    layoutHash: '400bd44c',
+  },
+  affinities: {
+    name: 'affinities',
+    type: MapType.LRU_HASH,
+    keySize: 20,
+    valueSize: 16,
+    maxEntries: 65536,
+    flags: 0,
+    key: 'affinity_key',
+    value: 'affinity_value',
+    layoutHash: '07a8286b',
   },
   backends: {
     name: 'backends',
     type: MapType.HASH,
     keySize: 4,
-    valueSize: 20,
+    valueSize: 24,
     maxEntries: 262144,
     flags: 1,
     key: '__u32',
     value: 'backend_value',
-    layoutHash: '6d851dab',
+    layoutHash: 'b2538cc5',
   },
   config: {
     name: 'config',
@@ -1092,7 +1173,7 @@ export const MAPS: Readonly<
     type: MapType.PERCPU_ARRAY,
     keySize: 4,
     valueSize: 16,
-    maxEntries: 50,
+    maxEntries: 52,
     flags: 0,
     key: '__u32',
     value: 'counter_value',
@@ -1179,12 +1260,23 @@ export const MAPS: Readonly<
     name: 'frontends',
     type: MapType.HASH,
     keySize: 20,
-    valueSize: 16,
+    valueSize: 20,
     maxEntries: 131072,
     flags: 1,
     key: 'frontend_key',
     value: 'frontend_value',
-    layoutHash: 'a6be5a70',
+    layoutHash: 'fe26b5e1',
+  },
+  locals: {
+    name: 'locals',
+    type: MapType.HASH,
+    keySize: 20,
+    valueSize: 24,
+    maxEntries: 8192,
+    flags: 1,
+    key: 'address_key',
+    value: 'local_value',
+    layoutHash: '5fce2838',
   },
   newFlow: {
     name: 'new_flow',
@@ -1224,7 +1316,7 @@ export const MAPS: Readonly<
     type: MapType.HASH,
     keySize: 12,
     valueSize: 64,
-    maxEntries: 1048576,
+    maxEntries: 262144,
     flags: 1,
     key: 'row_key',
     value: 'row_value',
@@ -1257,7 +1349,7 @@ export const MAPS: Readonly<
     type: MapType.ARRAY,
     keySize: 4,
     valueSize: 8,
-    maxEntries: 1048576,
+    maxEntries: 2097152,
     flags: 1024,
     key: '__u32',
     value: 'slot_cell',

@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs';
 import { isSysError } from '../lib/errors.ts';
 import { callLibbpf } from './libbpf.ts';
-import { bpf } from './system-call.ts';
+import { bpf, bpfAside } from './system-call.ts';
 
 export type TcxDirection = 'ingress' | 'egress';
 
@@ -43,6 +43,16 @@ export class TcxLink implements Disposable {
   static attach(programFd: number, ifindex: number, direction: TcxDirection): TcxLink {
     const object = `tcx ${direction} of interface ${ifindex}`;
     return new TcxLink(createLink(programFd, ifindex, direction, object), object);
+  }
+
+  /**
+   * The same without holding up the event loop: the kernel waits for a grace period (some 6 ms) with its lock on all
+   * interfaces held. The interface is looked up in the network namespace of the process.
+   */
+  static async attachAside(programFd: number, ifindex: number, direction: TcxDirection): Promise<TcxLink> {
+    const object = `tcx ${direction} of interface ${ifindex}`;
+    const fd = await bpfAside('LINK_CREATE', object, linkAttributes(programFd, ifindex, direction));
+    return fd === undefined ? TcxLink.attach(programFd, ifindex, direction) : new TcxLink(fd, object);
   }
 
   /** @throws SysError (ENOENT) when nothing is pinned there, Error when it is no tcx link. */
@@ -118,11 +128,7 @@ export function programId(programFd: number): number {
  * @throws SysError when this process may not load programs at all.
  */
 export function hasTcx(): boolean {
-  // r0 = 0; exit
-  const instructions = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
-  const fd = callLibbpf('bpf_prog_load', 'probe for tcx', (lib) =>
-    lib.loadProgram(PROGRAM_TYPE_SCHED_CLS, 'tcx_probe', 'Dual BSD/GPL', instructions, 2, null),
-  );
+  const fd = loadIdleProgram();
   try {
     closeSync(createLink(fd, IFINDEX_NONE, 'ingress', 'probe for tcx'));
     return true;
@@ -135,9 +141,25 @@ export function hasTcx(): boolean {
   }
 }
 
+/**
+ * A program that leaves every packet to what runs after it (TCX_NEXT). The caller closes the descriptor.
+ * @throws SysError when this process may not load programs.
+ */
+export function loadIdleProgram(): number {
+  // r0 = -1; exit
+  const instructions = Uint8Array.of(0xb7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x95, 0, 0, 0, 0, 0, 0, 0);
+  return callLibbpf('bpf_prog_load', 'idle program', (lib) =>
+    lib.loadProgram(PROGRAM_TYPE_SCHED_CLS, 'sluice_idle', 'Dual BSD/GPL', instructions, 2, null),
+  );
+}
+
 function createLink(programFd: number, ifindex: number, direction: TcxDirection, object: string): number {
-  // union bpf_attr, link_create: prog_fd, target_ifindex, attach_type, flags, tcx.relative_fd, (hole), expected_revision.
-  return bpf('LINK_CREATE', object, words(programFd, ifindex, ATTACH_TYPE[direction], 0, 0, 0, 0, 0));
+  return bpf('LINK_CREATE', object, linkAttributes(programFd, ifindex, direction));
+}
+
+/** union bpf_attr, link_create: prog_fd, target_ifindex, attach_type, flags, tcx.relative_fd, (hole), expected_revision. */
+function linkAttributes(programFd: number, ifindex: number, direction: TcxDirection): Uint8Array {
+  return words(programFd, ifindex, ATTACH_TYPE[direction], 0, 0, 0, 0, 0);
 }
 
 function objectInfo(fd: number, object: string, bytes: number): DataView {

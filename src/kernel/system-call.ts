@@ -1,4 +1,5 @@
 /** system calls that neither glibc nor Debian 12's libbpf wraps, through syscall(2). */
+import { passFaultPoint } from './fault.ts';
 import { libc, native } from './native.ts';
 
 interface Numbers {
@@ -32,4 +33,24 @@ export function bpf(command: keyof typeof BpfCommand, object: string, attributes
   return native(`bpf(BPF_${command})`, object, () =>
     Number(syscall(systemCallNumbers().bpf, BpfCommand[command], attributes, attributes.length)),
   );
+}
+
+/**
+ * The same on a thread of the pool, for what makes the kernel wait; undefined when it failed: errno belongs to that
+ * thread, so ask on this one for the reason. The pool's threads are in the network namespace of the process.
+ */
+export function bpfAside(
+  command: keyof typeof BpfCommand,
+  object: string,
+  attributes: Uint8Array,
+): Promise<number | undefined> {
+  passFaultPoint(`bpf(BPF_${command})`, object);
+  return new Promise((resolve, reject) => {
+    // The closure keeps the attributes from being collected while the other thread reads them.
+    const done = (failure: Error | null, result: number | bigint): void => {
+      if (failure !== null) reject(failure);
+      else resolve(result < 0 ? undefined : Number(result));
+    };
+    syscall.async(systemCallNumbers().bpf, BpfCommand[command], attributes, attributes.length, done);
+  });
 }

@@ -190,7 +190,7 @@ describe.each(FAMILIES)('%s', (family) => {
 
     test('an address that is not known any more closes its pod, for new flows and for those that are judged again', () => {
       establish();
-      host.object.map('addresses').delete(addressKey(a, family));
+      host.object.map('locals').delete(addressKey(a, family));
       passForth(ACK);
       host.commit({ generation: 2 });
       expect(dropped('from_pod', a, forth(ACK))).toEqual(['CLOSED', Direction.EGRESS]);
@@ -213,7 +213,7 @@ describe.each(FAMILIES)('%s', (family) => {
 });
 
 function addressKey(pod: TestPod, family: FamilyName): Uint8Array {
-  for (const { key } of host.object.map('addresses').entries()) {
+  for (const { key } of host.object.map('locals').entries()) {
     const { family: number, address } = abi.decodeAddressKey(new DataView(key.buffer, key.byteOffset), 0);
     if (number === (family === 'ipv4' ? 4 : 6) && address[family === 'ipv4' ? 3 : 15] === pod.id + 1)
       return key.slice();

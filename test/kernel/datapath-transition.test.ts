@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EndpointWiring, FlowQuery } from '../../src/datapath/datapath.ts';
-import { KernelStore, type TableMaps } from '../../src/datapath/ebpf/store.ts';
+import { KernelStore, tableMapsOf } from '../../src/datapath/ebpf/store.ts';
 import { judge } from '../../src/datapath/judge.ts';
 import type { TableWrite } from '../../src/datapath/store.ts';
 import { TableKeeper } from '../../src/datapath/table-keeper.ts';
@@ -53,15 +53,7 @@ afterEach(() => netns.remove());
 
 function load(): Disposable {
   object = BpfObject.load({ source: OBJECT, name: 'sluice', abiHash: ABI_HASH, maps: SMALL });
-  const map = (name: string): TableMaps['config'] => object.map(name);
-  store = new ObservedKernelStore({
-    config: map('config'),
-    endpoints: map('endpoints'),
-    addresses: map('addresses'),
-    prefixes: map('prefixes'),
-    ports: map('ports'),
-    rows: map('rows'),
-  });
+  store = new ObservedKernelStore(tableMapsOf((name) => object.map(name)));
   return {
     [Symbol.dispose]: () => {
       store[Symbol.dispose]();

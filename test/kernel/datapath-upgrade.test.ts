@@ -1,9 +1,10 @@
 /** Maps of other sizes, and so of other pins: what they enforce goes on until this datapath's tables are complete. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EndpointWiring } from '../../src/datapath/datapath.ts';
+import { viewOf } from '../../src/datapath/ebpf/codecs.ts';
 import type { EbpfDatapath, EbpfOptions } from '../../src/datapath/ebpf/datapath.ts';
 import * as abi from '../../src/kernel/abi.gen.ts';
 import { TcxLink } from '../../src/kernel/bpf-link.ts';
@@ -144,6 +145,29 @@ test('a datapath that ends before its first tables leaves what was in force, and
   await datapath.apply(new WorldCompiler().compile(WORLD));
   expect(programs()).not.toEqual(before.programs);
   expect(pins()).toEqual(before.pins);
+});
+
+test('a build that had no table of local addresses: they are known from the endpoints before any program is exchanged', async () => {
+  await datapath.apply(new WorldCompiler().compile(WORLD));
+  const before = programs();
+  await datapath.close();
+  unlinkSync(
+    join(
+      host.pinRoot.path,
+      'test',
+      pins().find((pin) => pin.startsWith('locals-'))!,
+    ),
+  );
+  datapath = await host.open(other);
+  expect(programs()).toEqual(before);
+  using locals = openMap('locals');
+  expect([...locals.entries()].map(({ value }) => abi.decodeLocalValue(viewOf(value), 0))).toMatchObject([
+    { endpointId: 7, ifindex: wiring.ifindex },
+  ]);
+  await datapath.apply(new WorldCompiler().compile(WORLD));
+  expect(programs()).not.toEqual(before);
+  const flow = { source: '10.0.0.7', destination: '10.0.0.1', protocol: 6, destinationPort: 80 };
+  expect(datapath.judge(flow).egress).toBeDefined();
 });
 
 test('flows keep what they know and are judged again; the generation goes on behind the old one', async () => {

@@ -97,6 +97,45 @@ function expectDrop(
   expect(expectReason(program, pod, packet, reason, direction, ingressIfindex)).toBe(SHOT);
 }
 
+describe.each(FAMILIES)('%s to the port of the tunnel between nodes', (family) => {
+  const VXLAN = 8472;
+  const node = family === 'IPv4' ? '192.0.2.1' : '2001:db8::1';
+  const pod = family === 'IPv4' ? '10.244.9.9' : 'fd00:244::99';
+  const world = family === 'IPv4' ? '198.51.100.1' : '2001:db8:1::1';
+  let tunnelled: LoadedPrograms;
+
+  beforeAll(() => {
+    tunnelled = new LoadedPrograms({ vxlan_port: VXLAN });
+    tunnelled.setPod(tunnelled.a, { ingress: RuleSet.OPEN, egress: RuleSet.OPEN });
+    tunnelled.setPod(tunnelled.b, { ingress: RuleSet.OPEN, egress: RuleSet.OPEN });
+    tunnelled.setAddress(node, { classNew: PeerClass.NONE, flags: AddressFlag.ADDRESS_OWN_NODE });
+    tunnelled.setAddress(pod, { classNew: 12 });
+  });
+  afterAll(() => tunnelled[Symbol.dispose]());
+
+  const send = (destination: string, protocol: number, payload: Uint8Array): number =>
+    tunnelled.run('from_pod', tunnelled.a, sent(tunnelled.a, destination, protocol, payload)).retval;
+
+  test('a pod sends nothing there to a node, nor to an address that may be one', () => {
+    expect(send(node, UDP, udp(4000, VXLAN))).toBe(SHOT);
+    expect(send(world, UDP, udp(4000, VXLAN))).toBe(SHOT);
+    expect(tunnelled.counted(Reason.TUNNEL, Direction.EGRESS)).toBe(2);
+    expect(tunnelled.flows('flows_new')).toHaveLength(0);
+  });
+
+  test('another pod, another port and another protocol are judged by policy', () => {
+    expect(send(pod, UDP, udp(4000, VXLAN))).toBe(CONTINUE);
+    expect(send(addressOf(tunnelled.b, family), UDP, udp(4000, VXLAN))).toBe(REDIRECT);
+    expect(send(node, UDP, udp(VXLAN, 53))).toBe(CONTINUE);
+    expect(send(node, TCP, tcp(4000, VXLAN, SYN))).toBe(CONTINUE);
+  });
+
+  test('it is no port like that where no tunnel is configured', () => {
+    host.setAddress(node, { classNew: PeerClass.NONE, flags: AddressFlag.ADDRESS_OWN_NODE });
+    expect(host.run('from_pod', a, sent(a, node, UDP, udp(4000, VXLAN))).retval).toBe(CONTINUE);
+  });
+});
+
 describe.each(FAMILIES)('%s between two local pods', (family) => {
   test('an open flow goes straight into the other namespace, both ways, and is remembered', () => {
     const there = host.run('from_pod', a, sent(a, addressOf(b, family), TCP, tcp(4000, 80, SYN)));

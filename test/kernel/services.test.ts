@@ -31,6 +31,7 @@ import {
   udp,
 } from '../support/packet.ts';
 import {
+  ageAffinities,
   removeBackend,
   setBackend,
   setFrontend,
@@ -266,18 +267,72 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
     const backends = Array.from({ length: 61 }, (_, i) => ({ id: i + 1, address: remote, port: 1000 + i }));
     service(backends, { firstSlot: 13 });
     for (let sourcePort = 5000; sourcePort < 5050; sourcePort += 1) {
-      const hash = hashTuple({ source: ipOf(a), sourcePort, destinationPort: 80, protocol: 'TCP' }, false);
+      const hash = hashTuple({ source: ipOf(a), sourcePort, destinationPort: 80, protocol: 'TCP' });
       expect(tupleOf(run('from_pod', a, syn(sourcePort)).packet).destinationPort).toBe(1000 + slotOf(hash, 61));
     }
   });
 
-  test('SVC-24: with affinity every flow of a client gets one backend', () => {
+  describe('SVC-24: session affinity', () => {
     const backends = Array.from({ length: 61 }, (_, i) => ({ id: i + 1, address: remote, port: 1000 + i }));
-    service(backends, { flags: FrontendFlag.FRONTEND_AFFINITY });
-    const hash = hashTuple({ source: ipOf(a), sourcePort: 1, destinationPort: 80, protocol: 'TCP' }, true);
-    for (let sourcePort = 5000; sourcePort < 5020; sourcePort += 1) {
-      expect(tupleOf(run('from_pod', a, syn(sourcePort)).packet).destinationPort).toBe(1000 + slotOf(hash, 61));
-    }
+    const portReached = (sourcePort: number): number =>
+      tupleOf(run('from_pod', a, syn(sourcePort)).packet).destinationPort;
+
+    test('every flow of a client gets the backend of its first', () => {
+      service(backends, { affinitySeconds: 60 });
+      const first = portReached(5000);
+      for (let sourcePort = 5001; sourcePort < 5020; sourcePort += 1) expect(portReached(sourcePort)).toBe(first);
+    });
+
+    test('another frontend has a memory of its own', () => {
+      service(backends, { affinitySeconds: 60 });
+      const first = portReached(5000);
+      const port = 1000 + ((first - 1000 + 1) % 61);
+      setFrontend(host, {
+        id: 8,
+        address: other,
+        port: 80,
+        protocol: TCP,
+        backends: [{ id: 100, address: remote, port }],
+        firstSlot: 100,
+        affinitySeconds: 60,
+      });
+      expect(tupleOf(run('from_pod', a, sent(a, other, TCP, tcp(5001, 80, SYN))).packet).destinationPort).toBe(port);
+      expect(portReached(5002)).toBe(first);
+    });
+
+    test('after the timeout, or without affinity, the hash decides again', () => {
+      service(backends, { affinitySeconds: 60 });
+      const first = portReached(5000);
+      ageAffinities(host, 61);
+      const reached = Array.from({ length: 20 }, (_, i) => portReached(5100 + i));
+      expect(new Set(reached).size).toBe(1);
+      service(backends);
+      expect(new Set(Array.from({ length: 20 }, (_, i) => portReached(5200 + i))).size).toBeGreaterThan(5);
+      const hash = hashTuple({ source: ipOf(a), sourcePort: 5100, destinationPort: 80, protocol: 'TCP' });
+      expect(reached[0]).toBe(1000 + slotOf(hash, 61));
+      expect(first).toBe(
+        1000 + slotOf(hashTuple({ source: ipOf(a), sourcePort: 5000, destinationPort: 80, protocol: 'TCP' }), 61),
+      );
+    });
+
+    test('use prolongs it', () => {
+      service(backends, { affinitySeconds: 60 });
+      const first = portReached(5000);
+      for (const sourcePort of [5001, 5002, 5003]) {
+        ageAffinities(host, 40);
+        expect(portReached(sourcePort)).toBe(first);
+      }
+    });
+
+    test('a backend that the frontend has no more is forgotten, also when it is behind another', () => {
+      service(backends, { affinitySeconds: 60 });
+      const first = portReached(5000);
+      const gone = first - 1000 + 1;
+      setBackend(host, backends[gone - 1]!, 8);
+      const others = backends.map((backend) => (backend.id === gone ? backends[gone % 61]! : backend));
+      service(others, { affinitySeconds: 60 });
+      expect(portReached(5001)).not.toBe(first);
+    });
   });
 
   describe('UDP', () => {
@@ -462,7 +517,14 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
   describe('one backend behind two services', () => {
     beforeEach(() => {
       service([far]);
-      setFrontend(host, { id: 8, address: other, port: 80, protocol: TCP, backends: [far], firstSlot: 8 });
+      setFrontend(host, {
+        id: 8,
+        address: other,
+        port: 80,
+        protocol: TCP,
+        backends: [{ ...far, id: 9 }],
+        firstSlot: 8,
+      });
     });
 
     test('the second flow from one source port takes another, and gets its own answers', () => {
@@ -493,7 +555,8 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
     test('SCTP keeps its ports, so the second flow is dropped', () => {
       const same: TestBackend = { id: 4, address: remote, port: 80 };
       service([same], { id: 9, protocol: SCTP });
-      setFrontend(host, { id: 10, address: other, port: 80, protocol: SCTP, backends: [same], firstSlot: 8 });
+      const backends = [{ ...same, id: 5 }];
+      setFrontend(host, { id: 10, address: other, port: 80, protocol: SCTP, backends, firstSlot: 8 });
       const request = sent(a, vip, SCTP, udp(4000, 80, 8));
       const out = run('from_pod', a, request).packet;
       expect(tupleOf(out)).toMatchObject({ destination: remote, destinationPort: 80, sourcePort: 4000 });
@@ -545,6 +608,35 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
         destinationPort: 80,
       });
     });
+  });
+
+  test('a packet from elsewhere with the tuple of a pod that is its own backend is dropped', () => {
+    service([{ id: 1, address: ipOf(a), port: 8080 }]);
+    run('from_pod', a, syn());
+    expectDrop(
+      a,
+      received(a, vip, TCP, tcp(4000, 8080, ACK)),
+      Reason.TRANSLATION,
+      Direction.INGRESS,
+      'to_pod',
+      host.uplink,
+    );
+  });
+
+  test('UDP moves on when its backend is left to another frontend only', () => {
+    service([far], { port: 53, protocol: UDP });
+    const ask = (): Uint8Array => sent(a, vip, UDP, udp(4000, 53));
+    run('from_pod', a, ask());
+    service([{ id: 3, address: ipOf(b), port: 53 }], { port: 53, protocol: UDP });
+    setBackend(host, far, 8);
+    expect(tupleOf(run('from_pod', a, ask()).packet).destination).toBe(ipOf(b));
+  });
+
+  test('protocol 0 to an address of a service is answered like any port that it has not', () => {
+    service([far]);
+    const before = host.counted(Reason.NO_SUCH_SERVICE, Direction.EGRESS);
+    run('from_pod', a, sent(a, vip, family === 'IPv4' ? 0 : 59, new Uint8Array(8)));
+    expect(host.counted(Reason.NO_SUCH_SERVICE, Direction.EGRESS)).toBe(before + 1);
   });
 
   describe('ICMP errors', () => {
@@ -612,7 +704,6 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
   });
 
   test('a translated flow counts for its two entries', () => {
-    setBackend(host, far);
     service([far]);
     run('from_pod', a, syn());
     run('to_pod', a, received(a, remote, TCP, tcp(8080, 4000, SYN | ACK)), host.uplink);

@@ -84,7 +84,7 @@ async function expectFromScratch(
   expect(contentsOf(store)).toEqual(contentsOf(fresh));
 }
 
-test('a cluster changes: between any two writes a flow has its old or its new verdict, and the end is what was compiled', async () => {
+test('NP-107: a cluster changes: between any two writes a flow has its old or its new verdict, and the end is what was compiled', async () => {
   await fc.assert(
     fc.asyncProperty(scenarioArb, flowsArb, async ({ initial, changes }, seeds) => {
       const store = new ObservedStore();

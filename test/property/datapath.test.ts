@@ -24,6 +24,7 @@ function asOf(store: ObservedStore, commit: Commit): TableReader {
     configFlags: () => store.configFlags(),
     endpoint: (ifindex) => store.endpoint(ifindex),
     address: (key) => store.address(key),
+    local: (key) => store.local(key),
     prefixOf: (family, address) => store.prefixOf(family, address),
     row: (key) => store.row(key),
     portClass: (number, protocol, port) => store.portClass(number, protocol, port),

@@ -122,10 +122,11 @@ test('an id has one meaning for ever, and a meaning that stays keeps its id', ()
           expect(meaning.get(`f${id}`) ?? key).toBe(key);
           meaning.set(`f${id}`, key);
           for (const backend of backends) {
-            expect(meaning.get(`b${backend.id}`) ?? backend.key).toBe(backend.key);
-            meaning.set(`b${backend.id}`, backend.key);
-            expect(held.get(backend.key) ?? backend.id).toBe(backend.id);
-            now.set(backend.key, backend.id);
+            const behind = `${id} ${backend.key}`;
+            expect(meaning.get(`b${backend.id}`) ?? behind).toBe(behind);
+            meaning.set(`b${backend.id}`, behind);
+            expect(held.get(behind) ?? backend.id).toBe(backend.id);
+            now.set(behind, backend.id);
           }
         }
         held = now;

@@ -1,5 +1,5 @@
 /** Flows of both sides as text, so that they can be compared and read. Times are left out: those of the kernel run. */
-import { FlowFlag, FlowPath } from '../../src/kernel/abi.gen.ts';
+import { FlowFlag, FlowPath, type FlowValue } from '../../src/kernel/abi.gen.ts';
 import type { KernelFlow } from './fuzz-kernel.ts';
 import type { Flow } from './reference-flow.ts';
 
@@ -25,6 +25,8 @@ interface Facts {
   readonly saw: string;
   readonly isAnswered: boolean;
   readonly isCharged: boolean;
+  /** Empty: not translated. */
+  readonly translation: string;
 }
 
 function textOf(facts: Facts): string {
@@ -56,6 +58,7 @@ export function referenceFlowTexts(flows: Iterable<Flow>): FlowText {
         saw: `${seenBits(flow.openerSaw)}>${seenBits(flow.responderSaw)}`,
         isAnswered: flow.isAnswered,
         isCharged: flow.isCharged,
+        translation: referenceTranslation(flow),
       }),
     );
   }
@@ -75,17 +78,34 @@ export function kernelFlowTexts(flows: readonly KernelFlow[]): FlowText {
       egress: `${value.egressVerdict}@${value.egressEpoch}`,
       ingress: `${value.ingressVerdict}@${value.ingressEpoch}`,
       origin: value.origin,
-      isPeerPath: value.path === FlowPath.PEER,
+      // A client's entry has no path of its own.
+      isPeerPath: value.path === FlowPath.PEER && (value.flags & FlowFlag.FLOW_FRONTEND) === 0,
       endpoints: `${value.openerEndpoint}>${value.responderEndpoint}`,
       saw: `${value.openerTcp}>${value.responderTcp}`,
       isAnswered: (value.flags & FlowFlag.FLOW_ANSWERED) !== 0,
       isCharged: (value.flags & FlowFlag.FLOW_CHARGED) !== 0,
+      translation: kernelTranslation(value, end),
     });
     const name = keyOf(key.family, key.protocol, ends);
     // The same flow in both tables is wrong, whatever they say.
     out.set(name, out.has(name) ? `twice: ${text} and ${out.get(name)}` : text);
   }
   return out;
+}
+
+function referenceTranslation({ translation, isClientEntry }: Flow): string {
+  if (translation === undefined) return '';
+  const { frontend, backend, original, translated, clientPort, sourcePort } = translation;
+  const [from, to] = [original, translated].map(({ address, port }) => `${hex(address)}:${port}`);
+  return `${isClientEntry ? 'client ' : ''}${frontend} ${from} > ${backend} ${to}, ${clientPort} > ${sourcePort}`;
+}
+
+function kernelTranslation(value: FlowValue, end: (address: Uint8Array, port: number) => string): string {
+  if (value.frontend === 0) return '';
+  const client = (value.flags & FlowFlag.FLOW_FRONTEND) !== 0 ? 'client ' : '';
+  const from = end(value.originalAddress, value.originalPort);
+  const to = end(value.translatedAddress, value.translatedPort);
+  return `${client}${value.frontend} ${from} > ${value.backend} ${to}, ${value.clientPort} > ${value.sourcePort}`;
 }
 
 function seenBits(tcpFlags: number): number {

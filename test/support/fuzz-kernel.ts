@@ -5,7 +5,7 @@ import { BpfObject } from '../../src/kernel/bpf-object.ts';
 import { withNetns } from '../../src/kernel/namespace.ts';
 import { progRun } from '../../src/kernel/prog-run.ts';
 import { parseAddress, tableBytes } from '../../src/net/address.ts';
-import { FLOWS_MAX, rowBits } from './fuzz-reference.ts';
+import { FLOWS_MAX, rowBits, VXLAN_PORT } from './fuzz-reference.ts';
 import { FUZZ_PODS, type PacketStep, type Step } from './fuzz-step.ts';
 import { OBJECT } from './loaded-programs.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
@@ -14,10 +14,23 @@ import { TIMEOUT_S } from './reference-flow.ts';
 import type { Entrance } from './reference-judge.ts';
 
 const SMALL = { maxEntries: 2048 } as const;
-const NO_MAC = new Uint8Array(6);
 const GRACE_NS = 3_600_000_000_000n;
-const TABLES = ['endpoints', 'addresses', 'prefixes', 'rows'] as const;
-const LEARNED = ['flows_new', 'flows_live', 'fragments', 'endpoint_usage', 'event_limit'] as const;
+const TABLES = [
+  'endpoints',
+  'locals',
+  'addresses',
+  'prefixes',
+  'rows',
+  'frontends',
+  'backends',
+  'service_ranges',
+] as const;
+const LEARNED = ['flows_new', 'flows_live', 'fragments', 'affinities', 'endpoint_usage', 'event_limit'] as const;
+
+type ServiceFuzzStep = Extract<
+  Step,
+  { readonly kind: 'backend' | 'backend-gone' | 'frontend' | 'frontend-gone' | 'service-range' }
+>;
 
 export interface KernelOutcome {
   readonly retval: number;
@@ -56,6 +69,22 @@ function addressKey(text: string): Uint8Array {
   });
 }
 
+function prefixKey(text: string, length: number): Uint8Array {
+  const address = parseAddress(text)!;
+  return encoded(abi.PREFIX_KEY_SIZE, abi.encodePrefixKey, {
+    bits: 32 + length,
+    family: address.family,
+    pad: new Uint8Array(3),
+    address: tableBytes(address),
+  });
+}
+
+function frontendKey(text: string, port: number, protocol: number): Uint8Array {
+  const address = parseAddress(text)!;
+  const fields = { family: address.family, protocol, port, address: tableBytes(address) };
+  return encoded(abi.FRONTEND_KEY_SIZE, abi.encodeFrontendKey, fields);
+}
+
 function endpointKey(ifindex: number): Uint8Array {
   return encoded(abi.ENDPOINT_KEY_SIZE, abi.encodeEndpointKey, { ifindex });
 }
@@ -65,6 +94,7 @@ export class KernelSide implements Disposable {
   readonly #object: BpfObject;
   readonly #maps: Readonly<Record<string, BpfMap>>;
   readonly #ports: Uint16Array;
+  readonly #slots: Uint32Array;
   readonly #cells = new Set<number>();
   readonly #pods: readonly number[];
   readonly #wire: number;
@@ -80,6 +110,7 @@ export class KernelSide implements Disposable {
       maps: sizes,
       constants: {
         endpoint_flows_max: FLOWS_MAX,
+        vxlan_port: VXLAN_PORT,
         tcp_opening_timeout_ns: nanoseconds(TIMEOUT_S.opening),
         tcp_live_timeout_ns: nanoseconds(TIMEOUT_S.tcpLive),
         tcp_closing_timeout_ns: nanoseconds(TIMEOUT_S.tcpClosing),
@@ -87,9 +118,10 @@ export class KernelSide implements Disposable {
         other_live_timeout_ns: nanoseconds(TIMEOUT_S.otherLive),
       },
     });
-    const names = [...TABLES, ...LEARNED, 'config', 'ports', 'counters'];
+    const names = [...TABLES, ...LEARNED, 'config', 'ports', 'counters', 'slots'];
     this.#maps = Object.fromEntries(names.map((name) => [name, this.#object.map(name)]));
     this.#ports = new Uint16Array(this.#object.map('ports').mmap().buffer);
+    this.#slots = new Uint32Array(this.#object.map('slots').mmap().buffer);
     this.#programs = { from_pod: this.#object.program('from_pod'), to_pod: this.#object.program('to_pod') };
     const index = (name: string): number => {
       this.#netns.exec('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}-peer`);
@@ -127,17 +159,12 @@ export class KernelSide implements Disposable {
         return;
       case 'address-gone':
         this.#map('addresses').delete(addressKey(step.address));
+        this.#map('locals').delete(addressKey(step.address));
         return;
       case 'prefix': {
-        const address = parseAddress(step.address)!;
         const [classOld, classNew] = step.classes;
         this.#map('prefixes').update(
-          encoded(abi.PREFIX_KEY_SIZE, abi.encodePrefixKey, {
-            bits: 32 + step.length,
-            family: address.family,
-            pad: new Uint8Array(3),
-            address: tableBytes(address),
-          }),
+          prefixKey(step.address, step.length),
           encoded(abi.PREFIX_VALUE_SIZE, abi.encodePrefixValue, {
             generation: step.generation,
             classOld,
@@ -161,6 +188,13 @@ export class KernelSide implements Disposable {
         this.#cells.add(index);
         return;
       }
+      case 'backend':
+      case 'backend-gone':
+      case 'frontend':
+      case 'frontend-gone':
+      case 'service-range':
+        this.#writeService(step);
+        return;
       case 'config':
         this.#map('config').update(
           new Uint8Array(4),
@@ -250,29 +284,80 @@ export class KernelSide implements Disposable {
   }
 
   #writeAddress(step: Extract<Step, { kind: 'address' }>): void {
-    const pod = step.local === undefined ? undefined : FUZZ_PODS[step.local.pod];
+    const key = addressKey(step.address);
     this.#map('addresses').update(
-      addressKey(step.address),
+      key,
       encoded(abi.ADDRESS_VALUE_SIZE, abi.encodeAddressValue, {
         generation: step.generation,
         classOld: step.classes[0],
         classNew: step.classes[1],
-        endpointId: step.local?.id ?? 0,
-        ifindex: step.local === undefined ? 0 : this.#pods[step.local.pod]!,
         flags: step.flags,
-        mac: pod === undefined ? NO_MAC : macBytes(pod.mac),
-        hostMac: pod === undefined ? NO_MAC : macBytes(pod.hostMac),
-        endpointFlags: step.local?.flags ?? 0,
+      }),
+    );
+    if (step.local === undefined) {
+      this.#map('locals').delete(key);
+      return;
+    }
+    const { mac, hostMac } = FUZZ_PODS[step.local.pod]!;
+    this.#map('locals').update(
+      key,
+      encoded(abi.LOCAL_VALUE_SIZE, abi.encodeLocalValue, {
+        endpointId: step.local.id,
+        ifindex: this.#pods[step.local.pod]!,
+        mac: macBytes(mac),
+        hostMac: macBytes(hostMac),
+        endpointFlags: step.local.flags,
       }),
     );
   }
 
+  #writeService(step: ServiceFuzzStep): void {
+    const id = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+    switch (step.kind) {
+      case 'backend': {
+        const address = parseAddress(step.address)!;
+        const { port, frontend } = step;
+        const fields = { address: tableBytes(address), port, family: address.family, pad: 0, frontend };
+        const value = encoded(abi.BACKEND_VALUE_SIZE, abi.encodeBackendValue, fields);
+        this.#map('backends').update(id(step.id), value);
+        return;
+      }
+      case 'backend-gone':
+        this.#map('backends').delete(id(step.id));
+        return;
+      case 'frontend': {
+        const { address, port, protocol, flags, firstSlot, slots } = step;
+        this.#slots.set(slots, firstSlot);
+        const fields = { id: step.id, flags, firstSlot, slotCount: slots.length, affinitySeconds: step.affinityS };
+        this.#writeFrontend(frontendKey(address, port, protocol), fields);
+        const isAddress = {
+          id: 0,
+          flags: abi.FrontendFlag.FRONTEND_ADDRESS,
+          firstSlot: 0,
+          slotCount: 0,
+          affinitySeconds: 0,
+        };
+        this.#writeFrontend(frontendKey(address, 0, 0), isAddress);
+        return;
+      }
+      case 'frontend-gone':
+        this.#map('frontends').delete(frontendKey(step.address, step.port, step.protocol));
+        return;
+      case 'service-range':
+        this.#map('service_ranges').update(prefixKey(step.address, step.length), id(0));
+    }
+  }
+
+  #writeFrontend(key: Uint8Array, fields: abi.FrontendValue): void {
+    this.#map('frontends').update(key, encoded(abi.FRONTEND_VALUE_SIZE, abi.encodeFrontendValue, fields));
+  }
+
   /** Everything that was learned was learned that much earlier. When a flow was opened stays: its charge is kept by it. */
   #age(ns: bigint): void {
-    for (const name of ['flows_new', 'flows_live', 'fragments']) {
+    for (const name of ['flows_new', 'flows_live', 'fragments', 'affinities']) {
       const map = this.#map(name);
       for (const { key, value } of map.entries()) {
-        // last_seen_ns and seen_ns are the first of their structs.
+        // last_seen_ns, seen_ns and last_opened_ns are the first of their structs.
         const view = viewOf(value);
         view.setBigUint64(0, view.getBigUint64(0, true) - ns, true);
         map.update(key, value);

@@ -4,9 +4,12 @@ import { parseAddress } from '../../src/net/address.ts';
 import { FUZZ_PODS, type PacketStep, type Step } from './fuzz-step.ts';
 import { macBytes } from './packet.ts';
 import { type Outcome, ReferenceJudge } from './reference-judge.ts';
+import type { TakenPort } from './reference-service-step.ts';
 
 /** As the programs are loaded for fuzzing: small, so that it is reached. */
 export const FLOWS_MAX = 2;
+/** Of the nodes' tunnel. One of PORTS (packet-world.ts), so that it is met. */
+export const VXLAN_PORT = 4001;
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1');
@@ -27,12 +30,12 @@ function addressString(text: string): string {
 const MACS = FUZZ_PODS.map(({ mac, hostMac }) => ({ mac: latin1(macBytes(mac)), hostMac: latin1(macBytes(hostMac)) }));
 
 export class ReferenceSide {
-  readonly judge: ReferenceJudge = new ReferenceJudge(FLOWS_MAX);
+  readonly judge: ReferenceJudge = new ReferenceJudge(FLOWS_MAX, VXLAN_PORT);
 
-  run(step: PacketStep): Outcome {
+  run(step: PacketStep, takenPort: TakenPort): Outcome {
     const frame = Buffer.from(step.frame.buffer, step.frame.byteOffset, step.frame.byteLength);
     return step.hook === 'from_pod'
-      ? this.judge.fromPod(step.pod, frame)
+      ? this.judge.fromPod(step.pod, frame, takenPort)
       : this.judge.toPod(step.pod, step.entrance, frame);
   }
 
@@ -79,6 +82,26 @@ export class ReferenceSide {
       case 'port':
         tables.setPort(step.table, step.protocol, step.port, step.portClass);
         return;
+      case 'backend':
+        tables.services.backends.set(step.id, { ...step, address: addressString(step.address) });
+        return;
+      case 'backend-gone':
+        tables.services.backends.delete(step.id);
+        return;
+      case 'frontend': {
+        const { address, port, protocol } = step;
+        tables.services.setFrontend(addressString(address), port, protocol, step);
+        return;
+      }
+      case 'frontend-gone':
+        tables.services.removeFrontend(addressString(step.address), step.port, step.protocol);
+        return;
+      case 'service-range': {
+        const family = step.address.includes(':') ? 6 : 4;
+        const prefix = addressString(step.address).slice(0, step.length / 8);
+        tables.services.ranges.set(`${step.address}/${step.length}`, { family, prefix });
+        return;
+      }
       case 'config':
         tables.config = step;
         return;

@@ -1,8 +1,17 @@
 /** A whole sequence by a seed: a small world of random tables, then packets, and now and then a change. */
-import { AddressFlag, EndpointFlag, PeerClass, PortClass } from '../../src/kernel/abi.gen.ts';
+import {
+  AddressFlag,
+  ConfigFlag,
+  EndpointFlag,
+  FrontendFlag,
+  PeerClass,
+  PortClass,
+  RuleSet,
+} from '../../src/kernel/abi.gen.ts';
 import { FUZZ_PODS, type Step } from './fuzz-step.ts';
 import { PacketGenerator } from './packet-generator.ts';
-import { NODE_ADDRESSES, PLACES, PORTS } from './packet-world.ts';
+import { SCTP, TCP, UDP } from './packet.ts';
+import { BACKEND_PORTS, BACKENDS, NODE_ADDRESSES, PLACES, PORTS, SERVICE_PORTS, SERVICES } from './packet-world.ts';
 import { RandomSource } from './random-source.ts';
 
 /** Closed and open come often: with rows alone few packets would reach the second end. */
@@ -27,11 +36,50 @@ const PREFIXES: readonly (readonly [string, number])[] = [
 /** Seconds; see Step. */
 const AGES: readonly number[] = [7, 14, 21, 35];
 const AGED_MAX = 3;
+/** Of most frontends: the more backends, the seldomer a packet meets the one that its flow leads to. */
+const SLOTS: readonly number[] = [1, 1, 1, 2, 3, 5];
+const SLOTS_MAX = 8;
+const FRONTEND_FLAGS: readonly number[] = [0, 0, 0, 0, FrontendFlag.FRONTEND_REJECT, FrontendFlag.FRONTEND_DROP];
 const PACKETS = { min: 40, max: 260 } as const;
 /** Of a change between two packets. */
 const CHANGE = 0.03;
 /** Near the wrap of generations, too. */
 const FIRST_GENERATIONS: readonly number[] = [1, 1, 7, 0xffff_fffd];
+
+const FAMILIES = ['ipv4', 'ipv6'] as const;
+type FuzzFamily = (typeof FAMILIES)[number];
+/** What a frontend of the family may lead to. */
+const BACKEND_ENDS: Readonly<Record<FuzzFamily, readonly (readonly [string, number])[]>> = {
+  ipv4: endsOf('ipv4'),
+  ipv6: endsOf('ipv6'),
+};
+
+function endsOf(family: FuzzFamily): readonly (readonly [string, number])[] {
+  return BACKENDS[family].flatMap((address) => BACKEND_PORTS.map((port) => [address, port] as const));
+}
+
+/** The last address of a family is nobody's. */
+const FRONTEND_ENDS: readonly (readonly [string, number, number])[] = FAMILIES.flatMap((family) =>
+  SERVICES[family]
+    .slice(0, -1)
+    .flatMap((address) =>
+      SERVICE_PORTS.flatMap((port) => [TCP, UDP, SCTP].map((protocol) => [address, port, protocol] as const)),
+    ),
+);
+
+const BACKENDS_PER_FRONTEND = BACKEND_ENDS.ipv4.length;
+/** Not near a sum of the ages. */
+const AFFINITY_S = 18;
+
+/** The id of the frontend that a backend's id belongs to. */
+function frontendOf(id: number): number {
+  return Math.floor(id / BACKENDS_PER_FRONTEND);
+}
+
+function endOf(id: number): readonly [string, number] {
+  const [address] = FRONTEND_ENDS[frontendOf(id) - 1]!;
+  return BACKEND_ENDS[address.includes(':') ? 'ipv6' : 'ipv4'][id % BACKENDS_PER_FRONTEND]!;
+}
 
 class SequenceWriter {
   readonly steps: Step[] = [];
@@ -41,10 +89,15 @@ class SequenceWriter {
   #generation: number;
   #portTable = 0;
   #aged = 0;
+  /** Backends of each frontend, by address, port and protocol. */
+  /** In some worlds nearly all passes: there flows live long enough to meet all that can happen to them. */
+  readonly #isOpen: boolean;
+  readonly #slots = new Map<string, readonly number[]>();
 
   constructor(random: RandomSource) {
     this.#random = random;
     this.#generation = random.pick(FIRST_GENERATIONS);
+    this.#isOpen = random.chance(0.4);
   }
 
   world(): void {
@@ -53,13 +106,21 @@ class SequenceWriter {
     for (const [address, length] of PREFIXES) if (r.chance(0.5)) this.#prefix(address, length);
     for (const address of [...PLACES.ipv4, ...PLACES.ipv6]) if (r.chance(0.4)) this.#place(address);
     for (const table of [0, 1]) for (const port of PORTS) if (r.chance(0.7)) this.#port(table, port);
+    for (let frontend = 0; frontend < FRONTEND_ENDS.length; frontend += 1) if (r.chance(0.8)) this.#frontend(frontend);
+    if (r.chance(0.7)) this.steps.push({ kind: 'service-range', address: '10.96.0.0', length: 16 });
+    if (r.chance(0.7)) this.steps.push({ kind: 'service-range', address: 'fd00:96::', length: 64 });
     for (let rows = 4 + r.below(14); rows > 0; rows -= 1) this.#row();
     this.#config(r.chance(0.12));
   }
 
+  /** Where packets to a service go now. */
+  backendsOf(address: string, port: number, protocol: number): readonly (readonly [string, number])[] {
+    return (this.#slots.get(`${address} ${port} ${protocol}`) ?? []).map((id) => endOf(id));
+  }
+
   change(): void {
     const r = this.#random;
-    switch (r.below(11)) {
+    switch (r.below(15)) {
       case 0:
       case 1:
       case 2:
@@ -86,6 +147,14 @@ class SequenceWriter {
       case 9:
         this.#config(r.chance(0.3));
         return;
+      case 10:
+      case 11:
+        this.#backend();
+        return;
+      case 12:
+      case 13:
+        this.#frontend(r.below(FRONTEND_ENDS.length), r.chance(0.3));
+        return;
       default:
         if ((this.#aged += 1) <= AGED_MAX) this.steps.push({ kind: 'age', seconds: r.pick(AGES) });
     }
@@ -100,7 +169,8 @@ class SequenceWriter {
     const r = this.#random;
     const flags = r.chance(0.15) ? EndpointFlag.ENDPOINT_NO_PEER : 0;
     const id = this.#ids[pod]!;
-    const rules = (): [number, number] => [r.pick(RULE_SETS), r.pick(RULE_SETS)];
+    const ruleSet = (): number => (this.#isOpen && r.chance(0.9) ? RuleSet.OPEN : r.pick(RULE_SETS));
+    const rules = (): [number, number] => [ruleSet(), ruleSet()];
     if (isThere) {
       const families = r.chance(0.06) ? r.pick([1, 2]) : 3;
       const fields = { hasIpv4: (families & 1) !== 0, hasIpv6: (families & 2) !== 0, generation: this.#version() };
@@ -148,6 +218,40 @@ class SequenceWriter {
     this.steps.push({ kind: 'port', table, protocol, port, portClass: r.pick(PORT_CLASSES) });
   }
 
+  /** Of some frontend: gone, there again, or another one of that id: nobody is to believe an id. */
+  #backend(): void {
+    const r = this.#random;
+    const ids = [...this.#slots.values()].flat();
+    if (ids.length === 0) return;
+    const id = r.pick(ids);
+    if (r.chance(0.4)) this.steps.push({ kind: 'backend-gone', id });
+    else this.#setBackend(id);
+  }
+
+  #setBackend(id: number): void {
+    const r = this.#random;
+    const [address, port] = endOf(id);
+    const frontend = frontendOf(id) + (r.chance(0.04) ? 1 : 0);
+    this.steps.push({ kind: 'backend', id, address, port: port + (r.chance(0.04) ? 1 : 0), frontend });
+  }
+
+  #frontend(index: number, isGone = false): void {
+    const r = this.#random;
+    const [address, port, protocol] = FRONTEND_ENDS[index]!;
+    if (isGone) {
+      this.steps.push({ kind: 'frontend-gone', address, port, protocol });
+      return;
+    }
+    const id = index + 1;
+    const count = r.chance(0.05) ? 0 : r.pick(SLOTS);
+    const slots = Array.from({ length: count }, () => id * BACKENDS_PER_FRONTEND + r.below(BACKENDS_PER_FRONTEND));
+    this.#slots.set(`${address} ${port} ${protocol}`, slots);
+    for (const backend of new Set(slots)) if (r.chance(0.95)) this.#setBackend(backend);
+    const affinityS = r.chance(0.25) ? AFFINITY_S : 0;
+    const place = { firstSlot: index * SLOTS_MAX, slots, affinityS };
+    this.steps.push({ kind: 'frontend', address, port, protocol, id, flags: r.pick(FRONTEND_FLAGS), ...place });
+  }
+
   #row(): void {
     const r = this.#random;
     const peerClass = r.pick([PeerClass.DEFAULT, ...PEER_CLASSES]);
@@ -165,7 +269,9 @@ class SequenceWriter {
   }
 
   #config(isGrace: boolean): void {
-    const flags = this.#random.chance(0.3) ? 1 : 0;
+    const flags =
+      (this.#random.chance(0.3) ? ConfigFlag.CONFIG_JUDGE_OWN_NODE : 0) |
+      (this.#random.chance(0.85) ? ConfigFlag.CONFIG_SERVICES : 0);
     this.steps.push({ kind: 'config', generation: this.#generation, portTable: this.#portTable, isGrace, flags });
   }
 }
@@ -175,7 +281,7 @@ export function makeSequence(seed: number): Step[] {
   const random = new RandomSource(seed);
   const writer = new SequenceWriter(random);
   writer.world();
-  const packets = new PacketGenerator(random);
+  const packets = new PacketGenerator(random, (...end) => writer.backendsOf(...end));
   for (let left = PACKETS.min + random.below(PACKETS.max - PACKETS.min); left > 0; left -= 1) {
     if (random.chance(CHANGE)) writer.change();
     writer.steps.push(packets.next());

@@ -1,10 +1,11 @@
 /** One sequence on both sides, and where they part. */
-import { Direction, Reason } from '../../src/kernel/abi.gen.ts';
+import { Direction, FlowFlag, Reason } from '../../src/kernel/abi.gen.ts';
 import { type FlowText, kernelFlowTexts, referenceFlowTexts } from './fuzz-flow-text.ts';
 import type { Counters, KernelOutcome, KernelSide } from './fuzz-kernel.ts';
 import { ReferenceSide } from './fuzz-reference.ts';
 import type { Step } from './fuzz-step.ts';
 import type { Action, Outcome } from './reference-judge.ts';
+import type { IpPacket } from './reference-parser.ts';
 
 const ACTIONS = new Map<number, Action>([
   [-1, 'stack'],
@@ -42,12 +43,13 @@ export function compare(
         reference.write(step);
         continue;
       }
-      const outcome = reference.run(step);
+      const actual = kernel.run(step);
+      const outcome = reference.run(step, (packet) => takenPort(kernel, packet));
       const cell = outcome.reason * 2 + outcome.direction;
       coverage[cell] = (coverage[cell] ?? 0) + 1;
       expected[cell]!.packets += 1;
-      expected[cell]!.bytes += step.frame.length;
-      const difference = outcomeDifference(kernel.run(step), outcome, step.frame);
+      expected[cell]!.bytes += outcome.frame?.length ?? step.frame.length;
+      const difference = outcomeDifference(actual, outcome, step.frame);
       const text = difference ?? (isThorough ? stateDifference(kernel, reference, before, expected) : undefined);
       if (text !== undefined) return { step: index, text };
     }
@@ -69,8 +71,39 @@ function outcomeDifference(actual: KernelOutcome, expected: Outcome, sent: Uint8
   if (action !== expected.action) {
     return `the program says ${action ?? actual.retval}, the reference ${describe(expected)}`;
   }
-  if (Buffer.compare(actual.frame, expected.frame ?? sent) === 0) return undefined;
+  const frames = [actual.frame, expected.frame ?? sent].map((frame) => withOneZero(frame, expected.checksums ?? []));
+  if (Buffer.compare(frames[0]!, frames[1]!) === 0) return undefined;
   return `the program made another frame of it: ${Buffer.from(actual.frame).toString('hex')} (${describe(expected)})`;
+}
+
+function takenPort(
+  kernel: KernelSide,
+  { source, sourcePort, destination, destinationPort, protocol }: IpPacket,
+): number | undefined {
+  const ends = [`${hexOf(source)}:${sourcePort}`, `${hexOf(destination)}:${destinationPort}`];
+  const entry = kernel
+    .flows()
+    .find(
+      ({ key, value }) =>
+        (value.flags & FlowFlag.FLOW_FRONTEND) !== 0 &&
+        key.protocol === protocol &&
+        ends.includes(`${hexOf(key.addressLo)}:${key.portLo}`) &&
+        ends.includes(`${hexOf(key.addressHi)}:${key.portHi}`),
+    );
+  return entry?.value.sourcePort;
+}
+
+/** As wide as IPv6. */
+function hexOf(address: string | Uint8Array): string {
+  const bytes = typeof address === 'string' ? Buffer.from(address, 'latin1') : Buffer.from(address);
+  return bytes.toString('hex').padEnd(32, '0');
+}
+
+/** One's complement has two zeros. */
+function withOneZero(frame: Uint8Array, checksums: readonly number[]): Buffer {
+  const out = Buffer.from(frame);
+  for (const at of checksums) if (at + 2 <= out.length && out.readUInt16BE(at) === 0) out.writeUInt16BE(0xffff, at);
+  return out;
 }
 
 function stateDifference(
@@ -81,8 +114,8 @@ function stateDifference(
 ): string | undefined {
   return (
     counterDifference(kernel, before, expected) ??
-    flowDifference(kernelFlowTexts(kernel.flows()), referenceFlowTexts(reference.judge.flows.values())) ??
-    usageDifference(kernel.usage(), reference.judge.usage)
+    flowDifference(kernelFlowTexts(kernel.flows()), referenceFlowTexts(reference.judge.table.flows.values())) ??
+    usageDifference(kernel.usage(), reference.judge.table.usage)
   );
 }
 

@@ -64,6 +64,30 @@ export type Step =
       readonly port: number;
       readonly portClass: number;
     }
+  /** A backend that frontends lead to by its id. */
+  | {
+      readonly kind: 'backend';
+      readonly id: number;
+      readonly address: string;
+      readonly port: number;
+      readonly frontend: number;
+    }
+  | { readonly kind: 'backend-gone'; readonly id: number }
+  | {
+      readonly kind: 'frontend';
+      readonly address: string;
+      readonly port: number;
+      readonly protocol: number;
+      readonly id: number;
+      readonly flags: number;
+      readonly firstSlot: number;
+      /** Backend ids. */
+      readonly slots: readonly number[];
+      readonly affinityS: number;
+    }
+  | { readonly kind: 'frontend-gone'; readonly address: string; readonly port: number; readonly protocol: number }
+  /** A multiple of eight bits. */
+  | { readonly kind: 'service-range'; readonly address: string; readonly length: number }
   | {
       readonly kind: 'config';
       readonly generation: number;

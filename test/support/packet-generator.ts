@@ -20,8 +20,17 @@ import {
 } from './packet.ts';
 import { arpStep, foreignStep, linkMessageStep } from './packet-generator-link.ts';
 import { type Body, extended, ipv4Options, slice } from './packet-generator-headers.ts';
-import { anyAddress, entranceOf, type FamilyName, FOREIGN_MAC, PORTS } from './packet-world.ts';
+import {
+  anyAddress,
+  entranceOf,
+  type FamilyName,
+  FOREIGN_MAC,
+  PORTS,
+  SERVICE_PORTS,
+  SERVICES,
+} from './packet-world.ts';
 import { mutated } from './packet-mutation.ts';
+import { parseAddress } from '../../src/net/address.ts';
 import type { RandomSource } from './random-source.ts';
 import type { Entrance } from './reference-judge.ts';
 
@@ -44,6 +53,9 @@ const SHARE = {
   spoofed: 0.05,
   foreignMac: 0.02,
   reply: 0.45,
+  translated: 0.8,
+  notForService: 0.15,
+  checksum: 0.5,
 } as const;
 
 /** What a packet is sent along: a hook, and the addresses that are right there. */
@@ -74,13 +86,18 @@ interface Train {
   readonly bytes: number;
 }
 
+/** Addresses and ports that packets to a service go to now. */
+type BackendsOf = (address: string, port: number, protocol: number) => readonly (readonly [string, number])[];
+
 export class PacketGenerator {
   readonly #random: RandomSource;
+  readonly #backendsOf: BackendsOf;
   readonly #history: Remembered[] = [];
   #train: Train | undefined;
 
-  constructor(random: RandomSource) {
+  constructor(random: RandomSource, backendsOf: BackendsOf) {
     this.#random = random;
+    this.#backendsOf = backendsOf;
   }
 
   next(): PacketStep {
@@ -121,7 +138,8 @@ export class PacketGenerator {
     const last = r.chance(SHARE.reply) && this.#history.length > 0 ? r.pick(this.#history) : undefined;
     const family = last?.family ?? (r.chance(0.5) ? 'ipv4' : 'ipv6');
     const way = last === undefined ? this.#way(family) : this.#wayAlong(last, r.chance(0.6));
-    const body = last === undefined ? this.#body(family) : this.#bodyAlong(family, last, way);
+    let body = last === undefined ? this.#firstBody(family, way) : this.#bodyAlong(family, last, way);
+    if (r.chance(SHARE.checksum)) body = withSomeChecksum(r, body);
     const packet = this.#packet(way, family, body);
     if (body.payload.length >= 4 && !r.chance(0.2)) this.#remember(way, family, body, packet);
     return this.#step(way, packet);
@@ -159,6 +177,16 @@ export class PacketGenerator {
     }
     const pod = to >= 0 ? to : r.below(FUZZ_PODS.length);
     return { hook: 'to_pod', pod, entrance: entranceOf(r, source), source, destination };
+  }
+
+  #firstBody(family: FamilyName, { destination }: Way): Body {
+    const r = this.#random;
+    const services: readonly string[] = SERVICES[family];
+    if (!services.includes(destination) || r.chance(SHARE.notForService)) return this.#body(family);
+    const [source, port] = [r.pick(PORTS), r.pick(SERVICE_PORTS)];
+    const kind = r.below(10);
+    if (kind < 5) return { protocol: TCP, payload: tcp(source, port, r.chance(0.8) ? 0x02 : r.pick(TCP_FLAGS)) };
+    return { protocol: kind < 9 ? UDP : SCTP, payload: udp(source, port, 4 + r.below(20)) };
   }
 
   #body(family: FamilyName): Body {
@@ -273,7 +301,39 @@ export class PacketGenerator {
     const view = new DataView(payload.buffer, payload.byteOffset);
     const [sourcePort, destinationPort] = [view.getUint16(0), view.getUint16(2)];
     const remembered = { family, packet: ipPacket(bytes), protocol, sourcePort, destinationPort, source, destination };
+    this.#keep(remembered);
+    const services: readonly string[] = SERVICES[family];
+    const isToService = services.includes(destination) && this.#random.chance(SHARE.translated);
+    const guess = isToService ? this.#guessed(remembered) : undefined;
+    if (guess !== undefined) this.#keep(guess);
+  }
+
+  /** What a service may make of the packet: who is to answer it knows it like that. */
+  #guessed(sent: Remembered): Remembered | undefined {
+    const ends = this.#backendsOf(sent.destination, sent.destinationPort, sent.protocol);
+    if (ends.length === 0) return undefined;
+    const [to, destinationPort] = this.#random.pick(ends);
+    // A pod that is its own backend hears from the service.
+    const source = to === sent.source ? sent.destination : sent.source;
+    const packet = Buffer.from(sent.packet);
+    const [at, header] = sent.family === 'ipv4' ? [12, (packet[0]! & 15) * 4] : [8, 40];
+    packet.set(parseAddress(source)!.bytes, at);
+    packet.set(parseAddress(to)!.bytes, at + (sent.family === 'ipv4' ? 4 : 16));
+    if (packet.length >= header + 4) packet.writeUInt16BE(destinationPort, header + 2);
+    return { ...sent, packet: new Uint8Array(packet), source, destination: to, destinationPort };
+  }
+
+  #keep(remembered: Remembered): void {
     if (this.#history.length < REMEMBERED) this.#history.push(remembered);
     else this.#history[this.#random.below(REMEMBERED)] = remembered;
   }
+}
+
+/** Any will do: none is verified, and a change of what it covers changes it. */
+function withSomeChecksum(r: RandomSource, { protocol, payload }: Body): Body {
+  const at = protocol === TCP ? 16 : protocol === UDP ? 6 : protocol === ICMP || protocol === ICMPV6 ? 2 : undefined;
+  if (at === undefined || payload.length < at + 2) return { protocol, payload };
+  const out = Uint8Array.from(payload);
+  out.set(r.bytes(2), at);
+  return { protocol, payload: out };
 }

@@ -10,9 +10,19 @@ export const TCP_FLAG = { FIN: 1, SYN: 2, RST: 4, ACK: 16 } as const;
 /** Seconds without traffic after which an entry is not believed: as the programs are loaded for fuzzing. */
 export const TIMEOUT_S = { opening: 10, tcpLive: 86_400, tcpClosing: 4, otherLive: 18, fragment: 30 } as const;
 
-interface End {
+export interface End {
   readonly address: string;
   readonly port: number;
+}
+
+/** How the packets of a client of a service are translated. */
+export interface Translation {
+  readonly frontend: number;
+  readonly backend: number;
+  readonly original: End;
+  readonly translated: End;
+  readonly clientPort: number;
+  readonly sourcePort: number;
 }
 
 /** What one end said: at which generation, 0 for never. */
@@ -42,9 +52,13 @@ export interface Flow {
   /** In the table of flows seen both ways. */
   isLive: boolean;
   lastSeenS: number;
+  /** Of a flow that came by a service: its packets are the translated ones. */
+  readonly translation: Translation | undefined;
+  /** Not a flow: a client's packets as the client knows them, and where they lead. */
+  readonly isClientEntry: boolean;
 }
 
-export function newFlow(packet: IpPacket, origin: Origin, isReversed: boolean): Flow {
+export function newFlow(packet: IpPacket, origin: Origin, isReversed: boolean, translation?: Translation): Flow {
   const source = { address: packet.source, port: packet.sourcePort };
   const destination = { address: packet.destination, port: packet.destinationPort };
   return {
@@ -65,6 +79,8 @@ export function newFlow(packet: IpPacket, origin: Origin, isReversed: boolean): 
     isCharged: false,
     isLive: false,
     lastSeenS: 0,
+    translation,
+    isClientEntry: false,
   };
 }
 

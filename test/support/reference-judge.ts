@@ -2,32 +2,16 @@
  * What the two hooks owe every packet, by docs/datapath.md and the rules written in bpf/*.h: stateful, and as plain as
  * can be. Where it and the programs differ one of them is wrong.
  */
-import { AddressFlag, ConfigFlag, Direction, EndpointFlag, Origin, Reason, Verdict } from '../../src/kernel/abi.gen.ts';
-import {
-  beginsFlow,
-  type Flow,
-  isClosing,
-  isReply,
-  isSyn,
-  keyOfPacket,
-  type Judgement,
-  makesEntry,
-  newFlow,
-  TCP_FLAG,
-  TIMEOUT_S,
-  timeoutS,
-} from './reference-flow.ts';
+import { AddressFlag, Direction, EndpointFlag, Origin, Reason } from '../../src/kernel/abi.gen.ts';
+import { type Flow, isClosing, isReply, keyOfPacket, makesEntry, newFlow, TIMEOUT_S } from './reference-flow.ts';
+import { FlowTable } from './reference-flow-table.ts';
 import { answerArp, isLinkMessageAllowed, withMacs } from './reference-link.ts';
-import {
-  type IpPacket,
-  isIcmpError,
-  isLinkMessage,
-  isMulticast,
-  PROTOCOL,
-  readIp,
-  type Reading,
-} from './reference-parser.ts';
-import { type Endpoint, type KnownAddress, ReferenceTables } from './reference-tables.ts';
+import { type IpPacket, isLinkMessage, isMulticast, PROTOCOL, readIp, type Reading } from './reference-parser.ts';
+import { type QuotedFlow, QuoteReader } from './reference-quote.ts';
+import { rejectionOf } from './reference-rejection.ts';
+import { type Tuple, withTuple } from './reference-rewrite.ts';
+import { answerTuple, type Entered, ServiceStep, type TakenPort } from './reference-service-step.ts';
+import type { Endpoint, KnownAddress, ReferenceTables } from './reference-tables.ts';
 
 export type Action = 'stack' | 'redirect' | 'drop';
 
@@ -37,26 +21,18 @@ export interface Outcome {
   readonly direction: Direction;
   /** The frame afterwards, where it is another one. */
   readonly frame?: Uint8Array;
+  /** Offsets of checksums in it that may be either of the two zeros. */
+  readonly checksums?: readonly number[];
 }
 
 /** Where a packet of to_pod came in: a pod's interface, the wire, or nowhere (the node itself sent it). */
 export type Entrance = number | 'wire' | 'node';
 
 const ETHERNET_BYTES = 14;
-const ICMP_HEADER_BYTES = 8;
 const ETHER_TYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
-const PORT_PROTOCOL = new Map<number, number>([
-  [PROTOCOL.TCP, 0],
-  [PROTOCOL.UDP, 1],
-  [PROTOCOL.SCTP, 2],
-]);
 const FRAGMENT_REASONS: ReadonlySet<Reason> = new Set([Reason.FRAGMENT, Reason.FRAGMENT_TINY, Reason.FRAGMENT_OVERLAP]);
-const SYN_ACK_FIN_RST = TCP_FLAG.SYN | TCP_FLAG.ACK | TCP_FLAG.FIN | TCP_FLAG.RST;
 
-interface Denial {
-  readonly reason: Reason;
-  readonly direction: Direction;
-}
+const TUNNELLED: Outcome = { action: 'drop', reason: Reason.TUNNEL, direction: Direction.EGRESS };
 
 interface Lesson {
   readonly packet: IpPacket;
@@ -72,24 +48,30 @@ interface Visit {
 }
 
 export class ReferenceJudge {
-  readonly tables: ReferenceTables = new ReferenceTables();
-  readonly flows: Map<string, Flow> = new Map();
-  /** Flows that endpoints have among those seen both ways, by id. */
-  readonly usage: Map<number, number> = new Map();
+  readonly table: FlowTable;
   readonly #lessons = new Map<string, Lesson>();
-  readonly #flowsMax: number;
-  #nowS = 0;
+  readonly #services: ServiceStep;
+  readonly #quotes: QuoteReader;
 
-  /** flowsMax: answered flows an endpoint may have. */
-  constructor(flowsMax: number) {
-    this.#flowsMax = flowsMax;
+  readonly #vxlanPort: number;
+
+  /** flowsMax: answered flows an endpoint may have. vxlanPort: of the nodes' tunnel. */
+  constructor(flowsMax: number, vxlanPort: number) {
+    this.#vxlanPort = vxlanPort;
+    this.table = new FlowTable(flowsMax);
+    this.#services = new ServiceStep(this.table);
+    this.#quotes = new QuoteReader(this.table);
+  }
+
+  get tables(): ReferenceTables {
+    return this.table.tables;
   }
 
   pass(seconds: number): void {
-    this.#nowS += seconds;
+    this.table.nowS += seconds;
   }
 
-  fromPod(pod: number, frame: Buffer): Outcome {
+  fromPod(pod: number, frame: Buffer, takenPort: TakenPort): Outcome {
     const end = this.tables.endpoints.get(pod);
     const drop = (reason: Reason): Outcome => ({ action: 'drop', reason, direction: Direction.EGRESS });
     if (end === undefined) return drop(Reason.NO_ENDPOINT);
@@ -109,7 +91,7 @@ export class ReferenceJudge {
     if (packet.protocol === PROTOCOL.ICMP && packet.family === 4 && packet.icmpType === 5) {
       return drop(Reason.NEIGHBOUR_DISCOVERY);
     }
-    return this.#judgeFromPod(visit, packet);
+    return this.#judgeFromPod(visit, packet, takenPort);
   }
 
   toPod(pod: number, entrance: Entrance, frame: Buffer): Outcome {
@@ -128,8 +110,7 @@ export class ReferenceJudge {
     if (isNode && isLinkMessage(packet)) return stack;
     const sender = this.tables.addresses.get(packet.source)?.local;
     if (!isNode && sender !== undefined && sender.pod !== entrance) return drop(Reason.SOURCE_ADDRESS);
-    const denial = this.#judgeToPod(visit, packet, isNode);
-    return denial === undefined ? stack : { action: 'drop', ...denial };
+    return this.#judgeToPod(visit, packet, isNode);
   }
 
   #toStack(direction: Direction): Outcome {
@@ -148,7 +129,7 @@ export class ReferenceJudge {
     const { packet, reason } = reading;
     if (reason !== undefined || packet?.fragment?.isFirst !== false) return reading;
     const lesson = this.#lessons.get(lessonKey(visit, packet));
-    if (lesson === undefined || this.#nowS - lesson.taughtS > TIMEOUT_S.fragment) {
+    if (lesson === undefined || this.table.nowS - lesson.taughtS > TIMEOUT_S.fragment) {
       return { reason: Reason.FRAGMENT, packet };
     }
     if (packet.fragment.offset < (lesson.packet.fragment?.bytes ?? 0)) {
@@ -160,200 +141,158 @@ export class ReferenceJudge {
 
   #teach(visit: Visit, packet: IpPacket): void {
     if (packet.fragment?.isFirst !== true) return;
-    this.#lessons.set(lessonKey(visit, packet), { packet, taughtS: this.#nowS });
+    this.#lessons.set(lessonKey(visit, packet), { packet, taughtS: this.table.nowS });
   }
 
-  #judgeFromPod(visit: Visit, packet: IpPacket): Outcome {
-    const to = this.tables.addresses.get(packet.destination)?.local;
-    const quoted = this.#flowOfError(visit, packet, (inner) => inner.destination === packet.source, to?.id ?? 0);
-    const known = quoted ?? this.#find(packet, visit.end.id, to?.id ?? 0);
+  #judgeFromPod(visit: Visit, packet: IpPacket, takenPort: TakenPort): Outcome {
+    const to = this.#local(packet.destination);
+    const { id } = visit.end;
+    const quoted = this.#quotes.read(visit, packet, { source: to?.id ?? 0, destination: id });
+    if (quoted !== undefined) return this.#passError(visit, packet, quoted);
+    const entry = this.table.find(packet, id, to?.id ?? 0);
+    const service = this.#services.enter({ packet, entry, endpointId: id }, takenPort);
+    switch (service.kind) {
+      case 'entered':
+        return this.#passToBackend(visit, packet, service);
+      case 'drop':
+        return { action: 'drop', reason: service.reason, direction: Direction.EGRESS };
+      case 'reject':
+        return this.#reject(visit, packet, service.reason);
+      case 'none':
+        return this.#passAsItIs(visit, packet, entry?.isClientEntry === true ? undefined : entry);
+    }
+  }
+
+  #passAsItIs(visit: Visit, packet: IpPacket, known: Flow | undefined): Outcome {
+    if (this.#isTunnelled(packet)) return TUNNELLED;
     let flow = known;
-    let denial = known === undefined ? undefined : this.#judgeKnown(known);
+    let denial = known === undefined ? undefined : this.table.judgeKnown(known);
+    let answer: Tuple | undefined;
     if (flow === undefined) {
-      const isPeerPossible =
-        to !== undefined &&
-        to.pod !== visit.pod &&
-        ((visit.end.flags | to.flags) & EndpointFlag.ENDPOINT_NO_PEER) === 0;
-      [flow, denial] = this.#judgeUnknown(visit, packet, Origin.POD, isPeerPossible);
-    } else if (denial === undefined && quoted === undefined) {
-      this.#noteSeen(flow, packet);
+      const isPeerPossible = this.#mayTakePeerPath(visit, packet.destination);
+      const unknown = { packet, hook: visit.hook, endpointId: visit.end.id, origin: Origin.POD, isPeerPossible };
+      [flow, denial] = this.table.judgeUnknown(unknown);
+    } else if (denial === undefined) {
+      const { translation } = flow;
+      // Nobody could tell its answers from those of the flow that came by the service.
+      if (translation !== undefined && !isReply(flow, packet)) {
+        return { action: 'drop', reason: Reason.TRANSLATION, direction: Direction.EGRESS };
+      }
+      if (translation !== undefined && flow.isPeerPath) answer = answerTuple(packet, translation);
+      this.table.noteSeen(flow, packet);
     }
     if (denial !== undefined) return { action: 'drop', ...denial };
-    if (quoted === undefined) this.#teach(visit, packet);
-    if (!flow.isPeerPath || to === undefined) return this.#toStack(Direction.EGRESS);
-    const frame = withMacs(visit.frame, [to.mac, to.hostMac]);
-    return { action: 'redirect', reason: Reason.FORWARDED_PEER, direction: Direction.EGRESS, frame };
+    this.#teach(visit, packet);
+    return this.#forward(visit, packet, flow.isPeerPath, answer && this.#closeClient(flow, packet, answer));
   }
 
-  /** Undefined: it passes. What the node itself sends is followed, and always passes (NP-80). */
-  #judgeToPod(visit: Visit, packet: IpPacket, isNode: boolean): Denial | undefined {
-    const quoted = this.#flowOfError(visit, packet, () => true, visit.end.id);
-    if (quoted !== undefined) return this.#judgeKnown(quoted);
-    const from = this.tables.addresses.get(packet.source)?.local;
-    const known = this.#find(packet, from?.id ?? 0, visit.end.id);
-    if (known !== undefined) {
-      const denial = isNode ? undefined : this.#judgeKnown(known);
-      if (denial !== undefined) return denial;
-      this.#noteSeen(known, packet);
+  /** A packet for a service, which is the one of `service` from here on. */
+  #passToBackend(visit: Visit, client: IpPacket, service: Entered): Outcome {
+    const { packet, translation, clientEntry } = service;
+    if (this.#isTunnelled(packet)) return TUNNELLED;
+    let { flow } = service;
+    if (flow !== undefined) {
+      const denial = this.table.judgeKnown(flow);
+      if (denial !== undefined) return { action: 'drop', ...denial };
+      this.table.noteSeen(flow, packet);
+      if (clientEntry !== undefined && (isClosing(flow) || flow.isLive)) clientEntry.isLive = flow.isLive;
+    } else if (service.isHairpin) {
+      flow = this.#services.hairpinFlow(newFlow(packet, Origin.POD, false, translation), visit.end.id);
+      if (makesEntry(packet)) this.table.open(flow, packet, false);
     } else {
-      const [, denial] = this.#judgeUnknown(visit, packet, isNode ? Origin.HOST : Origin.FORWARDED, false);
-      if (denial !== undefined && !isNode) return denial;
+      const isPeerPossible = this.#mayTakePeerPath(visit, packet.destination);
+      const { hook, end } = visit;
+      const unknown = { packet, hook, endpointId: end.id, origin: Origin.POD, isPeerPossible, translation };
+      const [opened, denial] = this.table.judgeUnknown(unknown);
+      if (denial !== undefined) return { action: 'drop', ...denial };
+      flow = opened;
+    }
+    if (clientEntry === undefined) this.table.openClient(client, visit.end.id, translation);
+    this.#teach(visit, client);
+    return this.#forward(visit, client, flow.isPeerPath, packet);
+  }
+
+  #reject(visit: Visit, packet: IpPacket, reason: Reason): Outcome {
+    const frame = rejectionOf(visit.frame, packet, visit.end);
+    const direction = Direction.EGRESS;
+    return frame === undefined
+      ? { action: 'drop', reason, direction }
+      : { action: 'redirect', reason, direction, frame };
+  }
+
+  /** Along the flow's path; `to`: as what it leaves. */
+  #forward(visit: Visit, packet: IpPacket, isPeerPath: boolean, to?: Tuple): Outcome {
+    const { frame, checksums } = to === undefined ? { frame: visit.frame } : withTuple(visit.frame, packet, to);
+    const made = { frame, ...(checksums === undefined ? {} : { checksums }) };
+    const receiver = this.#local(to?.destination ?? packet.destination);
+    const direction = Direction.EGRESS;
+    if (!isPeerPath || receiver === undefined) return { ...this.#toStack(direction), ...made };
+    const redirected = withMacs(frame, [receiver.mac, receiver.hostMac]);
+    return { action: 'redirect', reason: Reason.FORWARDED_PEER, direction, ...made, frame: redirected };
+  }
+
+  /** An error shares the verdict of the flow whose packet it quotes. */
+  #passError(visit: Visit, packet: IpPacket, { flow, made, destination }: QuotedFlow): Outcome {
+    const denial = this.table.judgeKnown(flow);
+    if (denial !== undefined) return { action: 'drop', ...denial };
+    const outcome = { ...this.#toStack(visit.hook), ...made };
+    const receiver = this.#local(destination ?? packet.destination);
+    if (visit.hook === Direction.INGRESS || !flow.isPeerPath || receiver === undefined) return outcome;
+    const frame = withMacs(made?.frame ?? visit.frame, [receiver.mac, receiver.hostMac]);
+    return { ...outcome, action: 'redirect', reason: Reason.FORWARDED_PEER, frame };
+  }
+
+  /** What the node itself sends is followed, and always passes (NP-80). */
+  #judgeToPod(visit: Visit, packet: IpPacket, isNode: boolean): Outcome {
+    const quoted = this.#quotes.read(visit, packet, { source: visit.end.id, destination: 'any' });
+    if (quoted !== undefined) return this.#passError(visit, packet, quoted);
+    const known = this.table.find(packet, this.#local(packet.source)?.id ?? 0, visit.end.id);
+    const direction = Direction.INGRESS;
+    // Answers of a service are made here, and what a pod sends to itself by a service never comes here.
+    const isHairpin = known?.translation !== undefined && known.openerEndpoint === 0;
+    if (known?.isClientEntry === true || isHairpin) return { action: 'drop', reason: Reason.TRANSLATION, direction };
+    let answer: Tuple | undefined;
+    if (known !== undefined) {
+      const denial = isNode ? undefined : this.table.judgeKnown(known);
+      if (denial !== undefined) return { action: 'drop', ...denial };
+      if (known.translation !== undefined && isReply(known, packet)) answer = answerTuple(packet, known.translation);
+      this.table.noteSeen(known, packet);
+      if (answer !== undefined) this.#closeClient(known, packet, answer);
+    } else {
+      const origin = isNode ? Origin.HOST : Origin.FORWARDED;
+      const unknown = { packet, hook: visit.hook, endpointId: visit.end.id, origin, isPeerPossible: false };
+      const [, denial] = this.table.judgeUnknown(unknown);
+      if (denial !== undefined && !isNode) return { action: 'drop', ...denial };
     }
     this.#teach(visit, packet);
-    return undefined;
+    return { ...this.#toStack(direction), ...(answer && withTuple(visit.frame, packet, answer)) };
   }
 
-  /**
-   * The flow whose packet an ICMP error quotes: one that the error's receiver sent, and, seen by `isOfInterest`, one
-   * that its sender may speak of. A later fragment quotes nothing.
-   */
-  #flowOfError(
-    visit: Visit,
-    packet: IpPacket,
-    isOfInterest: (inner: IpPacket) => boolean,
-    receiverId: number,
-  ): Flow | undefined {
-    if (!isIcmpError(packet) || packet.fragment?.isFirst === false) return undefined;
-    const { packet: inner, reason } = readIp(visit.frame, {
-      family: packet.family,
-      at: packet.transportAt + ICMP_HEADER_BYTES,
-      limit: packet.end,
-      isQuoted: true,
-    });
-    if (inner === undefined || reason !== undefined || inner.fragment?.isFirst === false) return undefined;
-    if (inner.source !== packet.destination || !isOfInterest(inner)) return undefined;
-    return this.#find(inner, receiverId, visit.hook === Direction.EGRESS ? visit.end.id : 'any');
+  /** With a flow that ends its client's entry moves, too. */
+  #closeClient(flow: Flow, packet: IpPacket, answer: Tuple): Tuple {
+    const client = this.table.flows.get(keyOfPacket({ ...packet, ...answer }));
+    if (isClosing(flow) && client?.isClientEntry === true) client.isLive = false;
+    return answer;
   }
 
-  /** Rules 1 to 3 of bpf/conntrack.h. Ids: of the endpoints that have the packet's addresses now. */
-  #find(packet: IpPacket, sourceId: number, destinationId: number | 'any'): Flow | undefined {
-    const flow = this.flows.get(keyOfPacket(packet));
-    if (flow === undefined) return undefined;
-    const reply = isReply(flow, packet);
-    const [opener, responder] = reply ? [destinationId, sourceId] : [sourceId, destinationId];
-    if (opener !== 'any' && opener !== flow.openerEndpoint) return undefined;
-    if (responder !== 'any' && responder !== flow.responderEndpoint) return undefined;
-    if (this.#nowS - flow.lastSeenS > timeoutS(flow)) return undefined;
-    return isSyn(packet) && (reply || isClosing(flow)) ? undefined : flow;
+  /** What has the port of the nodes' tunnel may only go to another pod. */
+  #isTunnelled({ protocol, destination, destinationPort }: IpPacket): boolean {
+    if (protocol !== PROTOCOL.UDP || destinationPort !== this.#vxlanPort) return false;
+    const known = this.tables.addresses.get(destination);
+    return known === undefined || (known.flags & AddressFlag.ADDRESS_OWN_NODE) !== 0;
   }
 
-  /** An allowed flow is judged anew when the tables have changed since, a denied one with every packet. */
-  #judgeKnown(flow: Flow): Denial | undefined {
-    const now = this.tables.config.generation;
-    const isSettled = [flow.egress, flow.ingress].every(
-      ({ epoch, verdict }) => epoch === 0 || (epoch === now && verdict === Verdict.ALLOW),
+  #local(address: string): KnownAddress['local'] {
+    return this.tables.addresses.get(address)?.local;
+  }
+
+  #mayTakePeerPath(visit: Visit, destination: string): boolean {
+    const to = this.#local(destination);
+    return (
+      to !== undefined && to.pod !== visit.pod && ((visit.end.flags | to.flags) & EndpointFlag.ENDPOINT_NO_PEER) === 0
     );
-    return isSettled ? undefined : this.#judgeEnds(flow);
-  }
-
-  /** A packet that no entry speaks for. The end whose hook this is must be among those that said yes. */
-  #judgeUnknown(visit: Visit, packet: IpPacket, origin: Origin, isPeerPossible: boolean): [Flow, Denial | undefined] {
-    const isMiddle = !beginsFlow(packet);
-    let flow = newFlow(packet, origin, true);
-    let isReversed = true;
-    let denial = this.tables.config.isGrace && isMiddle ? this.#judgeEnds(flow) : NOT_ASKED;
-    if (denial !== undefined) {
-      flow = newFlow(packet, origin, false);
-      isReversed = false;
-      denial = this.#judgeEnds(flow);
-    }
-    if (denial !== undefined) return [flow, denial];
-    const isOpenerHere = (visit.hook === Direction.EGRESS) !== isReversed;
-    const heard = isOpenerHere ? flow.openerEndpoint : flow.responderEndpoint;
-    if (heard !== visit.end.id) return [flow, { reason: Reason.CLOSED, direction: visit.hook }];
-    flow.isPeerPath = isPeerPossible && !isMiddle && flow.responderEndpoint !== 0;
-    flow.lastSeenS = this.#nowS;
-    if (packet.protocol === PROTOCOL.TCP) {
-      flow[isReversed ? 'responderSaw' : 'openerSaw'] = packet.tcpFlags & SYN_ACK_FIN_RST;
-    }
-    if (makesEntry(packet)) {
-      const replaced = this.flows.get(keyOfPacket(packet));
-      if (replaced?.isCharged === true) this.#charge(replaced, -1);
-      this.flows.set(keyOfPacket(packet), flow);
-    }
-    return [flow, undefined];
-  }
-
-  /**
-   * Each end that is a local endpoint, in the direction the flow was opened. One that was judged before and whose address
-   * is not known any more cannot say yes.
-   */
-  #judgeEnds(flow: Flow): Denial | undefined {
-    const { flags } = this.tables.config;
-    const opener = this.tables.addresses.get(flow.opener.address);
-    const responder = this.tables.addresses.get(flow.responder.address);
-    const isToItself = flow.opener.address === flow.responder.address;
-    const isToNode =
-      ((responder?.flags ?? 0) & AddressFlag.ADDRESS_OWN_NODE) !== 0 &&
-      (flags & ConfigFlag.CONFIG_JUDGE_OWN_NODE) === 0;
-    if (opener?.local !== undefined) {
-      flow.openerEndpoint = opener.local.id;
-      const denial = this.#judgeEnd(flow, opener, Direction.EGRESS, isToItself || isToNode);
-      if (denial !== undefined) return denial;
-    } else if (flow.egress.epoch !== 0) {
-      return { reason: Reason.CLOSED, direction: Direction.EGRESS };
-    }
-    if (responder?.local === undefined) {
-      return flow.ingress.epoch === 0 ? undefined : { reason: Reason.CLOSED, direction: Direction.INGRESS };
-    }
-    flow.responderEndpoint = responder.local.id;
-    return this.#judgeEnd(flow, responder, Direction.INGRESS, isToItself || flow.origin === Origin.HOST);
-  }
-
-  #judgeEnd(flow: Flow, known: KnownAddress, direction: Direction, isAlways: boolean): Denial | undefined {
-    const judgement: Judgement = direction === Direction.EGRESS ? flow.egress : flow.ingress;
-    judgement.epoch = this.tables.config.generation;
-    const end = known.local === undefined ? undefined : this.tables.endpoints.get(known.local.pod);
-    judgement.verdict = Verdict.DENY;
-    if (end === undefined || end.id !== known.local?.id) return { reason: Reason.CLOSED, direction };
-    const rules = this.tables.inForce(end.rules);
-    const ruleSet = direction === Direction.EGRESS ? rules.egress : rules.ingress;
-    const peer = direction === Direction.EGRESS ? flow.responder.address : flow.opener.address;
-    const isAllowed =
-      isAlways || this.tables.allows(ruleSet, this.tables.classOf(flow.family, peer), this.#portClassOf(flow));
-    if (!isAllowed) return { reason: ruleSet === 0 ? Reason.CLOSED : Reason.POLICY, direction };
-    judgement.verdict = Verdict.ALLOW;
-    return undefined;
-  }
-
-  #portClassOf({ family, protocol, responder }: Flow): number {
-    if (family === 4 && protocol === PROTOCOL.ICMP) return 1;
-    if (family === 6 && protocol === PROTOCOL.ICMPV6) return 2;
-    const dimension = PORT_PROTOCOL.get(protocol);
-    return dimension === undefined ? 0 : this.tables.portClass(dimension, responder.port);
-  }
-
-  /** Answered flows lie apart, as many as their endpoint may have; closing ones do not. */
-  #noteSeen(flow: Flow, packet: IpPacket): void {
-    const reply = isReply(flow, packet);
-    if (packet.protocol === PROTOCOL.TCP) {
-      flow[reply ? 'responderSaw' : 'openerSaw'] |= packet.tcpFlags & SYN_ACK_FIN_RST;
-    }
-    flow.lastSeenS = this.#nowS;
-    flow.isAnswered ||= reply;
-    if (isClosing(flow)) {
-      if (flow.isCharged) this.#charge(flow, -1);
-      flow.isCharged = false;
-      flow.isLive = false;
-    } else if (reply && !flow.isLive && (this.usage.get(payerOf(flow)) ?? 0) < this.#flowsMax) {
-      this.#charge(flow, 1);
-      flow.isCharged = true;
-      flow.isLive = true;
-    }
-  }
-
-  #charge(flow: Flow, flows: 1 | -1): void {
-    this.usage.set(payerOf(flow), (this.usage.get(payerOf(flow)) ?? 0) + flows);
   }
 }
-
-/** The local endpoint that opened it, else the one it was opened to. */
-function payerOf({ openerEndpoint, responderEndpoint }: Flow): number {
-  return openerEndpoint === 0 ? responderEndpoint : openerEndpoint;
-}
-
-/** Stands for the judgement in the other direction where there is none. */
-const NOT_ASKED: Denial = { reason: Reason.INTERNAL, direction: Direction.EGRESS };
 
 function lessonKey({ hook, pod }: Visit, { family, source, destination, fragment }: IpPacket): string {
   return `${hook}/${pod}/${family}/${source}/${destination}/${fragment?.next}/${fragment?.identification}`;

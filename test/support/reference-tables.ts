@@ -1,6 +1,7 @@
 /** The tables as the reference holds them: plain values, looked up in the plainest way. */
 import { Limit, PeerClass, RuleSet } from '../../src/kernel/abi.gen.ts';
 import type { IpFamily } from './reference-parser.ts';
+import { ReferenceServices } from './reference-services.ts';
 
 /** A value that changes sides when the generation in force reaches its own (modulo 2^32). */
 export interface Versioned<T> {
@@ -55,6 +56,7 @@ export class ReferenceTables {
   readonly endpoints: Map<number, Endpoint> = new Map();
   readonly addresses: Map<string, KnownAddress> = new Map();
   readonly prefixes: Map<string, Prefix> = new Map();
+  readonly services: ReferenceServices = new ReferenceServices();
   readonly #rows: Map<string, ReadonlySet<number>> = new Map();
   readonly #ports: Map<string, number> = new Map();
 

@@ -6,6 +6,7 @@ import {
   addClsact,
   type BpfFilterRef,
   deleteBpfFilter,
+  deleteClsact,
   listBpfFilters,
   replaceBpfFilter,
 } from '../../kernel/netlink/filter.ts';
@@ -58,6 +59,12 @@ export class ClsactHooks implements Hooks {
         tolerating(deleteBpfFilter(refOf(wiring.ifindex, direction)), 'ENOENT', 'EINVAL', 'ENODEV'),
       ),
     );
+  }
+
+  /** The qdisc too, when nobody has a filter in it: it keeps others from making an `ingress` one. */
+  removeBare(ifindex: number): void {
+    const isBare = DIRECTIONS.every((direction) => this.#netlink.dump(listBpfFilters(ifindex, direction)).length === 0);
+    if (isBare) this.#netlink.run(tolerating(deleteClsact(ifindex), 'ENOENT', 'EINVAL', 'ENODEV'));
   }
 
   /** Filters go with their interface. */

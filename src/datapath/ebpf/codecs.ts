@@ -4,6 +4,7 @@ import type {
   AddressElement,
   AddressKey,
   EndpointElement,
+  LocalElement,
   PrefixElement,
   PrefixKey,
   RowElement,
@@ -41,6 +42,11 @@ export const ADDRESS: Codec<AddressElement> = {
   size: abi.ADDRESS_VALUE_SIZE,
   encode: abi.encodeAddressValue,
   decode: abi.decodeAddressValue,
+};
+export const LOCAL: Codec<LocalElement> = {
+  size: abi.LOCAL_VALUE_SIZE,
+  encode: abi.encodeLocalValue,
+  decode: abi.decodeLocalValue,
 };
 export const PREFIX_KEY: Codec<PrefixKey> = {
   size: abi.PREFIX_KEY_SIZE,

@@ -9,10 +9,12 @@ import { Netlink } from '../../kernel/netlink/netlink.ts';
 import { RingBuffer } from '../../kernel/ring-buffer.ts';
 import { membarrierGlobal, monotonicNs } from '../../kernel/system.ts';
 import type { Log } from '../../lib/log.ts';
+import type { TableDelta } from '../../policy/table-delta.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
 import type { ServiceTables } from '../../service/tables.ts';
 import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
 import type {
+  AttachPace,
   Counter,
   Datapath,
   DropEvent,
@@ -22,21 +24,23 @@ import type {
   Realized,
   RealizedServices,
 } from '../datapath.ts';
-import { CONFIG_JUDGE_OWN_NODE, CONFIG_SERVICES } from '../elements.ts';
+import { CONFIG_JUDGE_OWN_NODE, CONFIG_SERVICES, ENDPOINT_ADDRESSES_MAX } from '../elements.ts';
 import type { IdsInUse } from '../image.ts';
 import { judge } from '../judge.ts';
-import { type ServiceIdsInUse, ServiceKeeper } from '../service-keeper.ts';
+import { missingElements } from '../missing.ts';
+import { type FrontendInForce, type ServiceIdsInUse, ServiceKeeper } from '../service-keeper.ts';
 import { TableKeeper } from '../table-keeper.ts';
 import { ClsactHooks } from './clsact-hooks.ts';
 import { LayoutError } from './field-copy.ts';
-import type { Hooks } from './hooks.ts';
+import type { SwiftHooks } from './hooks.ts';
 import { type FlowTimes, readFlowUsage } from './flow-usage.ts';
 import { readCounters, readDropEvent } from './observations.ts';
 import { Predecessors } from './predecessors.ts';
-import { type MapSizes, Pins, SERVICE_MAPS, TABLE_MAPS } from './pins.ts';
+import { type MapSizes, Pins, SERVICE_MAPS } from './pins.ts';
 import { ModeHooks } from './mode-hooks.ts';
+import { SettlingHooks } from './settling-hooks.ts';
 import { KernelServiceStore } from './service-store.ts';
-import { KernelStore } from './store.ts';
+import { KernelStore, tableMapsOf } from './store.ts';
 import { Switchover } from './switchover.ts';
 import { TcxHooks } from './tcx-hooks.ts';
 
@@ -54,7 +58,10 @@ export interface EbpfOptions {
   readonly limits?: TableLimits;
   /** Flows of each of the two tables. */
   readonly flows?: { readonly new?: number; readonly live?: number };
-  /** Constants of the programs, by name: timeouts in nanoseconds. */
+  /**
+   * Constants of the programs (bpf/maps.h), by name: timeouts in nanoseconds, `endpoint_flows_max`, and `vxlan_port`, the UDP
+   * port of the nodes' tunnel, to which pods may send only what another pod gets (0: there is none).
+   */
   readonly constants?: Readonly<Record<string, bigint>>;
   /** Runs `work` in the network namespace of the node. @default as it is */
   readonly inNamespace?: <T>(work: () => T) => T;
@@ -74,11 +81,15 @@ export class EbpfDatapath implements Datapath {
   readonly #store: KernelStore;
   readonly #keeper: TableKeeper;
   readonly #services: ServiceKeeper;
-  readonly #hooks: Hooks;
+  readonly #hooks: SwiftHooks;
+  /** The pods' interfaces are in another namespace than this process. */
+  readonly #isElsewhere: boolean;
   readonly #inNamespace: <T>(work: () => T) => T;
   /** What another build enforces goes on until the tables of this one are complete. */
   #switchover: Switchover | undefined;
   readonly #flowTimes: FlowTimes;
+  /** By endpoint id. */
+  readonly #settling = new Map<number, Promise<void>>();
   #listener: ((event: DropEvent) => void) | undefined;
 
   private constructor(
@@ -88,7 +99,7 @@ export class EbpfDatapath implements Datapath {
       store: KernelStore;
       keeper: TableKeeper;
       services: ServiceKeeper;
-      hooks: Hooks;
+      hooks: SwiftHooks;
       switchover: Switchover;
     },
     options: EbpfOptions,
@@ -100,6 +111,7 @@ export class EbpfDatapath implements Datapath {
     this.#services = parts.services;
     this.#hooks = parts.hooks;
     this.#switchover = parts.switchover;
+    this.#isElsewhere = options.inNamespace !== undefined;
     this.#inNamespace = options.inNamespace ?? ((work) => work());
     this.#flowTimes = {
       tcpLiveNs: options.constants?.['tcp_live_timeout_ns'] ?? TCP_LIVE_NS,
@@ -125,9 +137,7 @@ export class EbpfDatapath implements Datapath {
     try {
       const old = resources.use(Predecessors.open(pins));
       const object = resources.use(load(options, pins, sizes));
-      const [config, endpoints, addresses, prefixes, ports, rows] = TABLE_MAPS.map((name) => object.map(name));
-      const maps = { config: config!, endpoints: endpoints!, addresses: addresses!, prefixes: prefixes! };
-      const store = resources.use(new KernelStore({ ...maps, ports: ports!, rows: rows! }));
+      const store = resources.use(new KernelStore(tableMapsOf((name) => object.map(name))));
       const keeper = await TableKeeper.open(store, {
         grace: membarrierGlobal,
         after: old.generation(object.map('config')),
@@ -152,11 +162,11 @@ export class EbpfDatapath implements Datapath {
     return this.#hooks.mode;
   }
 
-  async attachEndpoint(wiring: EndpointWiring): Promise<void> {
+  async attachEndpoint(wiring: EndpointWiring, pace: AttachPace = 'lasting'): Promise<void> {
     let isAttached = false;
     try {
       await this.#keeper.attach(wiring, () => {
-        isAttached = this.#inNamespace(() => this.#attachHooks(wiring));
+        isAttached = this.#inNamespace(() => this.#attachHooks(wiring, pace));
       });
     } catch (error) {
       if (isAttached && !this.#keeper.image.endpoints.has(wiring.id)) {
@@ -166,8 +176,35 @@ export class EbpfDatapath implements Datapath {
     }
   }
 
+  async settleEndpoint(id: number): Promise<void> {
+    const underWay = this.#settling.get(id);
+    if (underWay !== undefined) return underWay;
+    const wiring = this.#keeper.image.endpoints.get(id)?.wiring;
+    if (wiring === undefined) return;
+    const settling = this.#settle(wiring).finally(() => this.#settling.delete(id));
+    this.#settling.set(id, settling);
+    return settling;
+  }
+
+  async closeEndpoint(id: number): Promise<void> {
+    await this.#keeper.detach(id, () => undefined);
+  }
+
   async detachEndpoint(id: number): Promise<void> {
-    await this.#keeper.detach(id, (wiring) => this.#inNamespace(() => this.#hooks.detach(id, wiring)));
+    const wiring = this.#keeper.image.endpoints.get(id)?.wiring;
+    const settling = this.#settling.get(id);
+    if (settling !== undefined) {
+      // It stops when the endpoint is gone; what it has made until then is to be removed too.
+      await this.closeEndpoint(id);
+      await settling.catch(() => undefined);
+    }
+    await this.#keeper.detach(id, () => this.#inNamespace(() => this.#hooks.detach(id, wiring)));
+  }
+
+  missingOf(wiring: EndpointWiring): readonly string[] {
+    const missing = missingElements(this.#store, wiring);
+    const isAttached = this.#inNamespace(() => this.#hooks.has(wiring));
+    return isAttached ? missing : [...missing, `programs on interface ${wiring.ifindex}`];
   }
 
   endpoints(): ReadonlyMap<number, EndpointWiring> {
@@ -179,7 +216,7 @@ export class EbpfDatapath implements Datapath {
     return this.#keeper.idsInUse();
   }
 
-  async apply(tables: VerdictTables): Promise<Realized> {
+  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
     const realized = await this.#keeper.apply(tables);
     this.#switch();
     return realized;
@@ -187,6 +224,11 @@ export class EbpfDatapath implements Datapath {
 
   async applyServices(tables: ServiceTables): Promise<RealizedServices> {
     return this.#services.apply(tables);
+  }
+
+  /** Whether packets to the frontend are handled just so. */
+  isServiceInForce(frontend: FrontendInForce): boolean {
+    return this.#services.isInForce(frontend);
   }
 
   /** What the kernel still refers to: for a resolver that starts over. */
@@ -253,10 +295,17 @@ export class EbpfDatapath implements Datapath {
   }
 
   /** What hangs on the interface stays until the switch. Returns whether anything was attached. */
-  #attachHooks(wiring: EndpointWiring): boolean {
+  #attachHooks(wiring: EndpointWiring, pace: AttachPace): boolean {
     if (this.#switchover !== undefined && this.#hooks.has(wiring)) return false;
-    this.#hooks.attach(wiring);
+    if (pace === 'at-once') this.#hooks.attachAtOnce(wiring);
+    else this.#hooks.attach(wiring);
     return true;
+  }
+
+  async #settle(wiring: EndpointWiring): Promise<void> {
+    // Other threads do not come along into another namespace.
+    if (this.#isElsewhere) this.#inNamespace(() => this.#hooks.attach(wiring));
+    else await this.#hooks.settle(wiring, () => this.#keeper.image.endpoints.get(wiring.id)?.wiring === wiring);
   }
 
   #switch(): void {
@@ -281,7 +330,8 @@ function openServices(
 
 function sizesOf({ limits = DEFAULT_LIMITS, flows = {} }: EbpfOptions): MapSizes {
   const { endpoints, addresses, prefixes, rows } = limits;
-  return { endpoints, addresses, prefixes, rows, flows_new: flows.new, flows_live: flows.live };
+  const locals = endpoints * ENDPOINT_ADDRESSES_MAX;
+  return { endpoints, locals, addresses, prefixes, rows, flows_new: flows.new, flows_live: flows.live };
 }
 
 function load(options: EbpfOptions, pins: Pins, sizes: MapSizes): BpfObject {
@@ -299,11 +349,11 @@ function load(options: EbpfOptions, pins: Pins, sizes: MapSizes): BpfObject {
   });
 }
 
-function makeHooks(options: EbpfOptions, pins: Pins, object: BpfObject, resources: DisposableStack): Hooks {
+function makeHooks(options: EbpfOptions, pins: Pins, object: BpfObject, resources: DisposableStack): SwiftHooks {
   const programs = { fromPod: object.program('from_pod'), toPod: object.program('to_pod') };
   const { attach = 'auto', inNamespace = (work) => work() } = options;
   const tcx = new TcxHooks(pins, programs);
   const clsact = new ClsactHooks(resources.use(inNamespace(() => Netlink.open())), programs);
   const isTcx = attach === 'tcx' || (attach === 'auto' && hasTcx());
-  return isTcx ? new ModeHooks(tcx, clsact) : new ModeHooks(clsact, tcx);
+  return isTcx ? new SettlingHooks(tcx, clsact) : new ModeHooks(clsact, tcx);
 }

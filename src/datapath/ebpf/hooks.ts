@@ -22,3 +22,14 @@ export interface Hooks {
   /** Removes what is left of interfaces that are gone. */
   collect(): void;
 }
+
+/** Hooks that know a way to attach for which the kernel waits for nothing. */
+export interface SwiftHooks extends Hooks {
+  /** The same as `attach` for an interface on which nothing of ours hangs yet, and fast. `settle` follows some time. */
+  attachAtOnce(wiring: EndpointWiring): void;
+  /**
+   * From what `attachAtOnce` used to what `attach` uses, without a gap: prepared aside, exchanged in one stretch, if
+   * `isWanted` still, after the time that takes. Idempotent. When it throws, programs hang there as they did.
+   */
+  settle(wiring: EndpointWiring, isWanted: () => boolean): Promise<void>;
+}

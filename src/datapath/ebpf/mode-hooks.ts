@@ -3,9 +3,9 @@
  * last, and what that one left would go on enforcing by itself.
  */
 import type { EndpointWiring } from '../datapath.ts';
-import type { Hooks } from './hooks.ts';
+import type { Hooks, SwiftHooks } from './hooks.ts';
 
-export class ModeHooks implements Hooks {
+export class ModeHooks implements SwiftHooks {
   readonly #used: Hooks;
   readonly #unused: Hooks;
 
@@ -23,6 +23,12 @@ export class ModeHooks implements Hooks {
     this.#used.attach(wiring);
     this.#unused.detach(wiring.id, wiring);
   }
+
+  attachAtOnce(wiring: EndpointWiring): void {
+    this.attach(wiring);
+  }
+
+  async settle(_wiring: EndpointWiring, _isWanted: () => boolean): Promise<void> {}
 
   has(wiring: EndpointWiring): boolean {
     return this.#used.has(wiring) || this.#unused.has(wiring);

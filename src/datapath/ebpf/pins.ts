@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { MAPS } from '../../kernel/abi.gen.ts';
 import { listPins, requireBpffs, unlinkPin } from '../../kernel/bpffs.ts';
 
-export const TABLE_MAPS = ['config', 'endpoints', 'addresses', 'prefixes', 'ports', 'rows'] as const;
+export const TABLE_MAPS = ['config', 'endpoints', 'locals', 'addresses', 'prefixes', 'ports', 'rows'] as const;
 export const SERVICE_MAPS = ['frontends', 'slots', 'backends', 'service_ranges'] as const;
 /** Maps that are taken over together or not at all: the elements of one name those of another. */
 const GROUPS: readonly (readonly string[])[] = [TABLE_MAPS, SERVICE_MAPS];

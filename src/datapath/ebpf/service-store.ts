@@ -6,7 +6,7 @@ import * as abi from '../../kernel/abi.gen.ts';
 import type { BpfMap } from '../../kernel/bpf-map.ts';
 import type { MappedMemory } from '../../kernel/bpf-map-memory.ts';
 import { ADDRESS_KEY_BYTES, BACKEND_KEY_BYTES, FRONTEND_KEY_BYTES, readKey, writeKey } from '../../service/key.ts';
-import type { FrontendElement, ServiceStore, ServiceWrite } from '../service-store.ts';
+import type { BackendElement, FrontendElement, ServiceStore, ServiceWrite } from '../service-store.ts';
 import { viewOf } from './codecs.ts';
 
 export interface ServiceMaps {
@@ -48,12 +48,16 @@ export class KernelServiceStore implements ServiceStore, Disposable {
 
   *frontends(): Generator<readonly [string, FrontendElement]> {
     for (const { key, value } of this.#maps.frontends.entries()) {
-      const { id, flags, firstSlot, slotCount } = abi.decodeFrontendValue(viewOf(value), 0);
-      yield [decodeFrontendKey(key), { id, flags, firstSlot, slotCount }];
+      yield [decodeFrontendKey(key), abi.decodeFrontendValue(viewOf(value), 0)];
     }
   }
 
-  *backends(): Generator<readonly [number, string]> {
+  frontend(key: string): FrontendElement | undefined {
+    const value = this.#maps.frontends.lookup(encodeFrontendKey(key));
+    return value && abi.decodeFrontendValue(viewOf(value), 0);
+  }
+
+  *backends(): Generator<readonly [number, BackendElement]> {
     for (const { key, value } of this.#maps.backends.entries()) {
       yield [viewOf(key).getUint32(0, true), decodeBackend(value)];
     }
@@ -135,26 +139,27 @@ function decodeFrontendKey(bytes: Uint8Array): string {
   return keyOf(family, address, port) + String.fromCharCode(protocol);
 }
 
-function encodeFrontend({ id, flags, firstSlot, slotCount }: FrontendElement): Uint8Array {
+function encodeFrontend(element: FrontendElement): Uint8Array {
   const out = new Uint8Array(abi.FRONTEND_VALUE_SIZE);
-  abi.encodeFrontendValue(viewOf(out), 0, { id, flags, firstSlot, slotCount });
+  abi.encodeFrontendValue(viewOf(out), 0, element);
   return out;
 }
 
-function encodeBackend(key: string): Uint8Array {
+function encodeBackend({ key, frontend }: BackendElement): Uint8Array {
   const parts = bytesOf(key, BACKEND_KEY_BYTES);
   const out = new Uint8Array(abi.BACKEND_VALUE_SIZE);
   abi.encodeBackendValue(viewOf(out), 0, {
     family: parts.getUint8(0),
     port: parts.getUint16(ADDRESS_KEY_BYTES),
     address: addressOf(parts),
+    frontend,
   });
   return out;
 }
 
-function decodeBackend(bytes: Uint8Array): string {
-  const { family, address, port } = abi.decodeBackendValue(viewOf(bytes), 0);
-  return keyOf(family, address, port);
+function decodeBackend(bytes: Uint8Array): BackendElement {
+  const { family, address, port, frontend } = abi.decodeBackendValue(viewOf(bytes), 0);
+  return { key: keyOf(family, address, port), frontend };
 }
 
 function keyOf(family: number, address: Uint8Array, port: number): string {

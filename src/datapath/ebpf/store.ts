@@ -1,5 +1,5 @@
 /**
- * The kernel's maps as a TableStore. Rows, addresses, prefixes and endpoints are written by batch system calls; the
+ * The kernel's maps as a TableStore. Rows, addresses, locals, prefixes and endpoints are written by batch system calls; the
  * port tables and the commit word are mapped memory: a port class is one 16-bit store, the commit one 64-bit store with
  * release order, so that whoever reads it sees everything written before.
  */
@@ -12,6 +12,7 @@ import type {
   AddressKey,
   Commit,
   EndpointElement,
+  LocalElement,
   PortTableNumber,
   PrefixElement,
   PrefixKey,
@@ -24,6 +25,7 @@ import {
   type Codec,
   ENDPOINT,
   ENDPOINT_KEY,
+  LOCAL,
   PREFIX,
   PREFIX_KEY,
   ROW,
@@ -37,9 +39,22 @@ export interface TableMaps {
   readonly config: BpfMap;
   readonly endpoints: BpfMap;
   readonly addresses: BpfMap;
+  readonly locals: BpfMap;
   readonly prefixes: BpfMap;
   readonly ports: BpfMap;
   readonly rows: BpfMap;
+}
+
+export function tableMapsOf(mapOf: (name: keyof TableMaps) => BpfMap): TableMaps {
+  return {
+    config: mapOf('config'),
+    endpoints: mapOf('endpoints'),
+    addresses: mapOf('addresses'),
+    locals: mapOf('locals'),
+    prefixes: mapOf('prefixes'),
+    ports: mapOf('ports'),
+    rows: mapOf('rows'),
+  };
 }
 
 /** Indexes in struct config. */
@@ -101,6 +116,10 @@ export class KernelStore implements TableStore, Disposable {
     return lookup(this.#maps.addresses, ADDRESS_KEY, ADDRESS, key);
   }
 
+  local(key: AddressKey): LocalElement | undefined {
+    return lookup(this.#maps.locals, ADDRESS_KEY, LOCAL, key);
+  }
+
   prefixOf(family: Family, address: Uint8Array): PrefixElement | undefined {
     return lookup(this.#maps.prefixes, PREFIX_KEY, PREFIX, { family, address, length: family === 4 ? 32 : 128 });
   }
@@ -120,6 +139,10 @@ export class KernelStore implements TableStore, Disposable {
 
   addresses(): Iterable<readonly [AddressKey, AddressElement]> {
     return entries(this.#maps.addresses, ADDRESS_KEY, ADDRESS);
+  }
+
+  locals(): Iterable<readonly [AddressKey, LocalElement]> {
+    return entries(this.#maps.locals, ADDRESS_KEY, LOCAL);
   }
 
   prefixes(): Iterable<readonly [PrefixKey, PrefixElement]> {
@@ -148,8 +171,13 @@ export class KernelStore implements TableStore, Disposable {
 
   /** Writes of one table, all with a value or all without. */
   #writeRun(run: readonly TableWrite[]): void {
-    const keyed = { endpoints: new Batch(ENDPOINT_KEY, ENDPOINT), addresses: new Batch(ADDRESS_KEY, ADDRESS) };
-    const batches = { ...keyed, prefixes: new Batch(PREFIX_KEY, PREFIX), rows: new Batch(ROW_KEY, ROW) };
+    const batches = {
+      endpoints: new Batch(ENDPOINT_KEY, ENDPOINT),
+      addresses: new Batch(ADDRESS_KEY, ADDRESS),
+      locals: new Batch(ADDRESS_KEY, LOCAL),
+      prefixes: new Batch(PREFIX_KEY, PREFIX),
+      rows: new Batch(ROW_KEY, ROW),
+    };
     for (const write of run) {
       switch (write.table) {
         case 'endpoints':
@@ -157,6 +185,9 @@ export class KernelStore implements TableStore, Disposable {
           break;
         case 'addresses':
           batches.addresses.add(write.key, write.value);
+          break;
+        case 'locals':
+          batches.locals.add(write.key, write.value);
           break;
         case 'prefixes':
           batches.prefixes.add(write.key, write.value);
@@ -172,7 +203,7 @@ export class KernelStore implements TableStore, Disposable {
           break;
       }
     }
-    for (const table of ['endpoints', 'addresses', 'prefixes', 'rows'] as const) {
+    for (const table of ['endpoints', 'addresses', 'locals', 'prefixes', 'rows'] as const) {
       batches[table].writeTo(this.#maps[table]);
     }
   }

@@ -1,5 +1,6 @@
 /** Programs attached by tcx links that are pinned by endpoint: they stay when the agent ends. Needs Linux 6.6. */
-import { programId, type TcxDirection, TcxLink } from '../../kernel/bpf-link.ts';
+import { closeSync } from 'node:fs';
+import { loadIdleProgram, programId, type TcxDirection, TcxLink } from '../../kernel/bpf-link.ts';
 import { unlinkPin } from '../../kernel/bpffs.ts';
 import { isSysError } from '../../lib/errors.ts';
 import type { EndpointWiring } from '../datapath.ts';
@@ -43,6 +44,24 @@ export class TcxHooks implements Hooks {
     }
   }
 
+  /**
+   * Makes the links that are missing, with a program that leaves every packet to what comes after it; `attach` gives them
+   * the real ones. A link that is not wanted any more when it is made goes again.
+   */
+  async prepare({ id, ifindex }: EndpointWiring, isWanted: () => boolean): Promise<void> {
+    const idle = loadIdleProgram();
+    try {
+      for (const { side, direction } of SIDES) {
+        const path = this.#pins.link(id, side);
+        if (!isWanted() || isPinned(path)) continue;
+        using link = await TcxLink.attachAside(idle, ifindex, direction);
+        if (isWanted()) link.pin(path);
+      }
+    } finally {
+      closeSync(idle);
+    }
+  }
+
   has({ id, ifindex }: EndpointWiring): boolean {
     return SIDES.every(({ side }) => {
       using link = openIfPinned(this.#pins.link(id, side));
@@ -82,6 +101,11 @@ function openIfPinned(path: string): TcxLink | undefined {
     if (isSysError(error, 'ENOENT')) return undefined;
     throw error;
   }
+}
+
+function isPinned(path: string): boolean {
+  using link = openIfPinned(path);
+  return link !== undefined;
 }
 
 function remove(path: string): void {

@@ -1,4 +1,5 @@
 /** A datapath that only keeps tables: for tests and dry runs. Nothing passes through it. */
+import type { TableDelta } from '../../policy/table-delta.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
 import type { ServiceTables } from '../../service/tables.ts';
 import type { TableLimits } from '../capacity.ts';
@@ -13,6 +14,7 @@ import type {
 } from '../datapath.ts';
 import type { IdsInUse } from '../image.ts';
 import { judge } from '../judge.ts';
+import { missingElements } from '../missing.ts';
 import { type ServiceIdsInUse, ServiceKeeper } from '../service-keeper.ts';
 import type { ServiceStore } from '../service-store.ts';
 import type { TableStore } from '../store.ts';
@@ -54,8 +56,19 @@ export class MemoryDatapath implements Datapath {
     await this.#keeper.attach(wiring, () => undefined);
   }
 
+  /** Nothing is attached. */
+  async settleEndpoint(): Promise<void> {}
+
+  async closeEndpoint(id: number): Promise<void> {
+    await this.#keeper.detach(id, () => undefined);
+  }
+
   async detachEndpoint(id: number): Promise<void> {
     await this.#keeper.detach(id, () => undefined);
+  }
+
+  missingOf(wiring: EndpointWiring): readonly string[] {
+    return missingElements(this.#store, wiring);
   }
 
   endpoints(): ReadonlyMap<number, EndpointWiring> {
@@ -66,7 +79,7 @@ export class MemoryDatapath implements Datapath {
     return this.#keeper.idsInUse();
   }
 
-  async apply(tables: VerdictTables): Promise<Realized> {
+  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
     return this.#keeper.apply(tables);
   }
 

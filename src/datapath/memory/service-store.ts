@@ -1,11 +1,11 @@
 /** Service tables in plain memory, for tests and dry runs. */
 import { LIMIT_SLOTS } from '../elements.ts';
-import type { FrontendElement, ServiceStore, ServiceWrite } from '../service-store.ts';
+import type { BackendElement, FrontendElement, ServiceStore, ServiceWrite } from '../service-store.ts';
 
 export class MemoryServiceStore implements ServiceStore {
   readonly slotCapacity: number;
   readonly #frontends = new Map<string, FrontendElement>();
-  readonly #backends = new Map<number, string>();
+  readonly #backends = new Map<number, BackendElement>();
   readonly #ranges = new Set<string>();
   readonly #slots = new Map<number, number>();
   #isEnabled = false;
@@ -22,7 +22,11 @@ export class MemoryServiceStore implements ServiceStore {
     return this.#frontends;
   }
 
-  backends(): Iterable<readonly [number, string]> {
+  frontend(key: string): FrontendElement | undefined {
+    return this.#frontends.get(key);
+  }
+
+  backends(): Iterable<readonly [number, BackendElement]> {
     return this.#backends;
   }
 

@@ -6,6 +6,7 @@ import {
   type AddressKey,
   type Commit,
   type EndpointElement,
+  type LocalElement,
   type PortTableNumber,
   type PrefixElement,
   type PrefixKey,
@@ -19,6 +20,7 @@ import type { TableStore, TableWrite } from '../store.ts';
 export class MemoryStore implements TableStore {
   readonly #endpoints = new Map<number, EndpointElement>();
   readonly #addresses = new Map<string, readonly [AddressKey, AddressElement]>();
+  readonly #locals = new Map<string, readonly [AddressKey, LocalElement]>();
   readonly #prefixes = new Map<string, readonly [PrefixKey, PrefixElement]>();
   readonly #rows = new Map<string, readonly [RowKey, RowElement]>();
   readonly #cells = new Uint16Array(PORT_CELLS_LENGTH);
@@ -38,6 +40,10 @@ export class MemoryStore implements TableStore {
 
   address(key: AddressKey): AddressElement | undefined {
     return this.#addresses.get(addressText(key))?.[1];
+  }
+
+  local(key: AddressKey): LocalElement | undefined {
+    return this.#locals.get(addressText(key))?.[1];
   }
 
   prefixOf(family: Family, address: Uint8Array): PrefixElement | undefined {
@@ -66,6 +72,10 @@ export class MemoryStore implements TableStore {
     return this.#addresses.values();
   }
 
+  locals(): Iterable<readonly [AddressKey, LocalElement]> {
+    return this.#locals.values();
+  }
+
   prefixes(): Iterable<readonly [PrefixKey, PrefixElement]> {
     return this.#prefixes.values();
   }
@@ -89,6 +99,9 @@ export class MemoryStore implements TableStore {
         return;
       case 'addresses':
         put(this.#addresses, addressText(write.key), write.value && [write.key, write.value]);
+        return;
+      case 'locals':
+        put(this.#locals, addressText(write.key), write.value && [write.key, write.value]);
         return;
       case 'prefixes':
         put(this.#prefixes, `${write.key.length} ${addressText(write.key)}`, write.value && [write.key, write.value]);

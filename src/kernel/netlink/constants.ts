@@ -45,7 +45,7 @@ export const RTM = {
   GETTFILTER: 46,
 } as const;
 
-export const AF = { UNSPEC: 0, INET: 2, INET6: 10, NETLINK: 16 } as const;
+export const AF = { UNSPEC: 0, INET: 2, BRIDGE: 7, INET6: 10, NETLINK: 16 } as const;
 
 export const IFF_UP = 0x1;
 export const IFF_LOWER_UP = 0x10000;
@@ -59,6 +59,7 @@ export const IFLA = {
   MASTER: 10,
   OPERSTATE: 16,
   LINKINFO: 18,
+  IFALIAS: 20,
   AF_SPEC: 26,
   NET_NS_FD: 28,
   EXT_MASK: 29,
@@ -66,6 +67,7 @@ export const IFLA = {
   TARGET_NETNSID: 46,
 } as const;
 export const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
+export const IFLA_VXLAN = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17, UDP_CSUM: 18 } as const;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const VETH_INFO_PEER = 1;
 /** Leaves interface counters out of answers. */
@@ -86,6 +88,8 @@ export const RTNH_F_ONLINK = 0x4;
 export const RTM_F_CLONED = 0x200;
 export const RTPROT_STATIC = 4;
 
+/** The entry is the device's own, not that of a bridge above it. */
+export const NTF_SELF = 0x02;
 export const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8 } as const;
 
 export const FRA = {
@@ -97,6 +101,7 @@ export const FRA = {
   TABLE: 15,
   FWMASK: 16,
   OIFNAME: 17,
+  PROTOCOL: 21,
 } as const;
 export const FR_ACT_TO_TBL = 1;
 
@@ -113,9 +118,12 @@ export const NETLINK_SOCKET_OPTION = { CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK:
 
 export const RTNLGRP = {
   LINK: 1,
+  NEIGH: 3,
   TC: 4,
   IPV4_IFADDR: 5,
   IPV4_ROUTE: 7,
+  IPV4_RULE: 8,
   IPV6_IFADDR: 9,
   IPV6_ROUTE: 11,
+  IPV6_RULE: 19,
 } as const;

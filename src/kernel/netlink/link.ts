@@ -57,12 +57,16 @@ export interface Link {
   readonly peerNetnsId: number | undefined;
   /** Index of the bridge or bond that it belongs to. */
   readonly masterIndex: number | undefined;
+  /** Free text (`ip link set alias`); undefined when there is none. */
+  readonly alias: string | undefined;
 }
 
 export interface LinkChanges {
   readonly up?: boolean;
   readonly mac?: string;
   readonly mtu?: number;
+  /** Free text, at most 255 bytes. */
+  readonly alias?: string;
   /** New name; needs the index as reference. */
   readonly name?: string;
   /** Moves it into that namespace, under `name` when one is given. */
@@ -108,7 +112,7 @@ export function createLink(link: { readonly name: string; readonly kind: string;
 
 /** The kernel applies them in this order: namespace and name, MAC, MTU, up or down. */
 export function setLink(ref: LinkRef, changes: LinkChanges): Request {
-  const { up, mac, mtu, name, netnsFd } = changes;
+  const { up, mac, mtu, name, netnsFd, alias } = changes;
   if (name !== undefined && typeof ref === 'string') {
     throw new ConfigError(`renaming ${ref} to ${name} needs its index: a message has room for one name`);
   }
@@ -120,6 +124,7 @@ export function setLink(ref: LinkRef, changes: LinkChanges): Request {
       .attributeText(IFLA.IFNAME, name && checkInterfaceName(name))
       .attribute(IFLA.ADDRESS, mac === undefined ? undefined : parseMac(mac))
       .attributeU32(IFLA.MTU, mtu)
+      .attribute(IFLA.IFALIAS, alias === undefined ? undefined : new TextEncoder().encode(alias))
       .attributeU32(IFLA.NET_NS_FD, netnsFd)
       .finish(),
   });
@@ -206,5 +211,6 @@ export function decodeLink(message: Message): Link {
     peerIndex: attributes.u32(IFLA.LINK),
     peerNetnsId,
     masterIndex: attributes.u32(IFLA.MASTER),
+    alias: attributes.text(IFLA.IFALIAS),
   };
 }

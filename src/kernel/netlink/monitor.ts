@@ -9,27 +9,38 @@ import { decodeInterfaceAddress, type InterfaceAddress } from './address.ts';
 import { RTM, RTNLGRP } from './constants.ts';
 import { type BpfFilter, decodeBpfFilter, decodeQdisc, type Qdisc } from './filter.ts';
 import { MONITOR_BUFFER_BYTES, MONITOR_READ_DATAGRAMS_MAX } from './limits.ts';
+import { decodeForwardingEntry, type ForwardingEntry } from './forwarding-entry.ts';
 import { decodeLink, type Link } from './link.ts';
+import { decodeNeighbour, type Neighbour } from './neighbour.ts';
 import { type Message, splitMessages } from './reader.ts';
 import { decodeRoute, type Route } from './route.ts';
+import { decodeRule, type Rule } from './rule.ts';
 import { NetlinkSocket } from './socket.ts';
 
-export type MonitorGroup = 'link' | 'address' | 'route' | 'filter';
+export type MonitorGroup = 'link' | 'address' | 'route' | 'filter' | 'neighbour' | 'rule';
 
 const GROUPS: Readonly<Record<MonitorGroup, readonly number[]>> = {
   link: [RTNLGRP.LINK],
   address: [RTNLGRP.IPV4_IFADDR, RTNLGRP.IPV6_IFADDR],
   route: [RTNLGRP.IPV4_ROUTE, RTNLGRP.IPV6_ROUTE],
   filter: [RTNLGRP.TC],
+  neighbour: [RTNLGRP.NEIGH],
+  rule: [RTNLGRP.IPV4_RULE, RTNLGRP.IPV6_RULE],
 };
 
-/** `deleted` false: new or changed. The group `filter` brings qdiscs and filters. */
+/**
+ * `deleted` false: new or changed. The group `filter` brings qdiscs and filters; `neighbour` IP neighbours and the
+ * forwarding entries of bridges and tunnels.
+ */
 export type NetlinkEvent =
   | { readonly kind: 'link'; readonly deleted: boolean; readonly link: Link }
   | { readonly kind: 'address'; readonly deleted: boolean; readonly address: InterfaceAddress }
   | { readonly kind: 'route'; readonly deleted: boolean; readonly route: Route }
   | { readonly kind: 'qdisc'; readonly deleted: boolean; readonly qdisc: Qdisc }
-  | { readonly kind: 'filter'; readonly deleted: boolean; readonly filter: BpfFilter };
+  | { readonly kind: 'filter'; readonly deleted: boolean; readonly filter: BpfFilter }
+  | { readonly kind: 'neighbour'; readonly deleted: boolean; readonly neighbour: Neighbour }
+  | { readonly kind: 'forwarding'; readonly deleted: boolean; readonly entry: ForwardingEntry }
+  | { readonly kind: 'rule'; readonly deleted: boolean; readonly rule: Rule };
 
 export interface MonitorReading {
   readonly events: readonly NetlinkEvent[];
@@ -129,7 +140,23 @@ function decodeEvent(message: Message): NetlinkEvent | undefined {
       const filter = decodeBpfFilter(message);
       return filter && { kind: 'filter', deleted: message.type === RTM.DELTFILTER, filter };
     }
+    case RTM.NEWNEIGH:
+    case RTM.DELNEIGH:
+      return decodeNeighbourEvent(message);
+    case RTM.NEWRULE:
+    case RTM.DELRULE: {
+      const rule = decodeRule(message);
+      return rule && { kind: 'rule', deleted: message.type === RTM.DELRULE, rule };
+    }
     default:
       return undefined;
   }
+}
+
+function decodeNeighbourEvent(message: Message): NetlinkEvent | undefined {
+  const deleted = message.type === RTM.DELNEIGH;
+  const entry = decodeForwardingEntry(message);
+  if (entry !== undefined) return { kind: 'forwarding', deleted, entry };
+  const neighbour = decodeNeighbour(message);
+  return neighbour && { kind: 'neighbour', deleted, neighbour };
 }

@@ -22,6 +22,8 @@ export interface RuleSpec {
   readonly markMask?: number;
   readonly inputInterface?: string;
   readonly outputInterface?: string;
+  /** Who made it (since Linux 4.17). @default 0 */
+  readonly protocol?: number;
 }
 
 export interface Rule {
@@ -35,6 +37,8 @@ export interface Rule {
   readonly markMask: number | undefined;
   readonly inputInterface: string | undefined;
   readonly outputInterface: string | undefined;
+  /** 0 when the kernel does not say. */
+  readonly protocol: number;
 }
 
 /** Fails with EEXIST when there is the very same. */
@@ -67,6 +71,7 @@ function encode(spec: RuleSpec): { object: string; body: Uint8Array } {
     .attributeU32(FRA.FWMASK, spec.mark === undefined ? undefined : (spec.markMask ?? 0xffffffff))
     .attributeText(FRA.IIFNAME, spec.inputInterface && checkInterfaceName(spec.inputInterface))
     .attributeText(FRA.OIFNAME, spec.outputInterface && checkInterfaceName(spec.outputInterface))
+    .attributeU8(FRA.PROTOCOL, spec.protocol)
     .finish();
   return { object: `IPv${spec.family} rule ${spec.priority}`, body };
 }
@@ -113,5 +118,6 @@ export function decodeRule(message: Message): Rule | undefined {
     markMask: mark === undefined ? undefined : attributes.u32(FRA.FWMASK),
     inputInterface: attributes.text(FRA.IIFNAME),
     outputInterface: attributes.text(FRA.OIFNAME),
+    protocol: attributes.u8(FRA.PROTOCOL) ?? 0,
   };
 }

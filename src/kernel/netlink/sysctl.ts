@@ -5,7 +5,13 @@ import { isSysError, type SysError } from '../../lib/errors.ts';
 import { passFaultPoint } from '../fault.ts';
 import { sysError } from '../native.ts';
 
-const ROOT = '/proc/sys/';
+/** Containers see /proc/sys read-only; what they are given to write to is mounted elsewhere. */
+let root = '/proc/sys';
+
+/** For every namespace, from now on. @param path of the folder in which `net` is. */
+export function useSysctlRoot(path: string): void {
+  root = path;
+}
 
 /**
  * @param path with slashes (`net/ipv4/conf/eth0/rp_filter`): interface names may contain dots.
@@ -14,7 +20,7 @@ const ROOT = '/proc/sys/';
 export function readSysctl(path: string): string {
   passFaultPoint('read', path);
   try {
-    return readFileSync(ROOT + path, 'utf8').trim();
+    return readFileSync(`${root}/${path}`, 'utf8').trim();
   } catch (error) {
     throw asSysError('read', path, error);
   }
@@ -25,7 +31,7 @@ export function setSysctl(path: string, value: string): boolean {
   if (readSysctl(path) === value) return false;
   passFaultPoint('write', path);
   try {
-    writeFileSync(ROOT + path, value);
+    writeFileSync(`${root}/${path}`, value);
   } catch (error) {
     throw asSysError('write', path, error);
   }
@@ -44,6 +50,9 @@ export function setSysctlIfPresent(path: string, value: string): boolean {
 
 function asSysError(call: string, path: string, error: unknown): SysError {
   const errno = error instanceof Error && 'errno' in error ? Math.abs(Number(error.errno)) : constants.errno.EIO;
-  const hint = errno === constants.errno.EROFS ? '/proc/sys is read-only here; the agent needs it writable' : '';
-  return sysError(call, ROOT + path, errno, hint);
+  const hint =
+    errno === constants.errno.EROFS
+      ? `${root} is read-only here: mount a writable one elsewhere and name it (procSys)`
+      : '';
+  return sysError(call, `${root}/${path}`, errno, hint);
 }

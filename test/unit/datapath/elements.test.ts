@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   CONFIG_JUDGE_OWN_NODE,
+  ENDPOINT_ADDRESSES_MAX,
   ENDPOINT_NO_PEER,
   isInForce,
   LIMIT_ENDPOINTS,
@@ -16,6 +17,7 @@ const NUMBERS = Object.entries({
   CONFIG_JUDGE_OWN_NODE,
   PORT_TABLE_CELLS,
   PORT_CLASSES_PER_CELL,
+  LIMIT_LOCALS: LIMIT_ENDPOINTS * ENDPOINT_ADDRESSES_MAX,
 });
 const header = readFileSync(new URL('../../../bpf/abi.h', import.meta.url), 'utf8');
 

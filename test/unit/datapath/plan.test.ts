@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { AddressLayers } from '../../../src/datapath/address-layers.ts';
 import { DEFAULT_LIMITS, TableCapacityError } from '../../../src/datapath/capacity.ts';
+import { ClassUse } from '../../../src/datapath/class-use.ts';
+import { compareTables } from '../../../src/datapath/compare.ts';
 import { MemoryDatapath } from '../../../src/datapath/memory/datapath.ts';
 import { EMPTY_TABLES, type KernelImage } from '../../../src/datapath/image.ts';
-import { planTransition } from '../../../src/datapath/plan.ts';
+import { planTransition, type Target } from '../../../src/datapath/plan.ts';
+import { rowsBySet } from '../../../src/datapath/plan-rows.ts';
 import type { TableWrite } from '../../../src/datapath/store.ts';
 import { CapacityError } from '../../../src/lib/errors.ts';
+import { doAtOnce } from '../../../src/lib/work.ts';
 import type { VerdictTables } from '../../../src/policy/tables.ts';
 import { wire } from './contract.ts';
 import { ObservedStore } from './observed-store.ts';
@@ -25,8 +30,15 @@ function imageOf(tables: VerdictTables, generation = 1): KernelImage {
     ruleSets: { ingress: ingress[index]!, egress: egress[index]! },
     isFresh: false,
   }));
+  const { revision, addresses, prefixes, ports, rows } = tables;
   return {
-    ...tables,
+    revision,
+    addresses: AddressLayers.of(addresses),
+    prefixes,
+    classes: ClassUse.of(addresses.classes, prefixes.classes),
+    ports,
+    rows: rowsBySet(rows),
+    named: new Map(endpoints.map(({ wiring, ruleSets }) => [wiring.id, ruleSets])),
     generation,
     portTable: 0,
     endpoints: new Map(endpoints.map((endpoint) => [endpoint.wiring.id, endpoint])),
@@ -34,9 +46,22 @@ function imageOf(tables: VerdictTables, generation = 1): KernelImage {
   };
 }
 
-function transition(from: World, to: World): ReturnType<typeof planTransition> {
+/** With its lists as arrays. */
+function planned(
+  image: KernelImage,
+  target: Target,
+): { prepare: TableWrite[]; commit: unknown; cleanup: TableWrite[] } {
+  const { prepare, commit, cleanup } = doAtOnce(planTransition(image, target, DEFAULT_LIMITS));
+  return { prepare: [...prepare], commit, cleanup: [...cleanup] };
+}
+
+function planWhole(image: KernelImage, whole: VerdictTables): ReturnType<typeof planned> {
+  return planned(image, { delta: doAtOnce(compareTables(image, whole)), whole });
+}
+
+function transition(from: World, to: World): ReturnType<typeof planned> {
   const compiler = new WorldCompiler();
-  return planTransition(imageOf(compiler.compile(from)), compiler.compile(to), DEFAULT_LIMITS);
+  return planWhole(imageOf(compiler.compile(from)), compiler.compile(to));
 }
 
 function tablesOf(writes: readonly TableWrite[]): string[] {
@@ -75,7 +100,7 @@ describe('what is written when', () => {
     const compiler = new WorldCompiler();
     const before = compiler.compile(from);
     const after = compiler.compile(to);
-    const plan = planTransition(imageOf(before), after, DEFAULT_LIMITS);
+    const plan = planWhole(imageOf(before), after);
     const [one, two, three] = before.prefixes.classes;
     const [four, six, five] = after.prefixes.classes;
     const written = plan.prepare.flatMap((write) =>
@@ -112,7 +137,7 @@ describe('what is written when', () => {
     const compiler = new WorldCompiler();
     const tables = compiler.compile(BASE);
     const wrong = { ...tables, rows: { ...tables.rows, allow: tables.rows.allow.map((byte) => byte ^ 0xff) } };
-    expect(() => planTransition(imageOf(tables), wrong, DEFAULT_LIMITS)).toThrow(/internal: rule set 2, peer class/);
+    expect(() => planWhole(imageOf(tables), wrong)).toThrow(/internal: rule set 2, peer class/);
   });
 });
 
@@ -173,7 +198,7 @@ test('one change among 100,000 addresses and 20,000 rows is planned in milliseco
   const next = { ...EMPTY_TABLES, rows, addresses: { ...addresses, classes: addresses.classes.with(50_000, 8) } };
   const durations = Array.from({ length: 5 }, () => {
     const begin = performance.now();
-    expect(planTransition(image, next, DEFAULT_LIMITS).prepare).toHaveLength(1);
+    expect(planWhole(image, next).prepare).toHaveLength(1);
     return performance.now() - begin;
   });
   expect(Math.min(...durations)).toBeLessThan(50);

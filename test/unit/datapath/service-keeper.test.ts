@@ -31,7 +31,7 @@ function reached(store: MemoryServiceStore): ReadonlyMap<string, ReadonlySet<str
       .filter(([, { id }]) => id > 0)
       .map(([key, { firstSlot, slotCount }]) => {
         const ids = [...store.slots(firstSlot, slotCount)];
-        return [formatKey(key), new Set(ids.map((id) => formatKey(backends.get(id) ?? 'nowhere')))];
+        return [formatKey(key), new Set(ids.map((id) => formatKey(backends.get(id)?.key ?? 'nowhere')))];
       }),
   );
 }
@@ -145,7 +145,7 @@ describe('service tables', () => {
     await second.apply({ web: [1, 2], db: [4] });
     expect(first.store.written).toEqual([]);
     await second.apply({ web: [1, 2], db: [5] });
-    const ids = new Map([...first.store.backends()].map(([id, key]) => [formatKey(key), id]));
+    const ids = new Map([...first.store.backends()].map(([id, { key }]) => [formatKey(key), id]));
     expect(ids.get('10.1.0.5:8080')).toBeGreaterThan(ids.get('10.1.0.2:8080')!);
   });
 
@@ -194,7 +194,8 @@ describe('service tables', () => {
     const { graces } = world;
     let gracesAtEnd = -1;
     world.store.onWrite = () => {
-      if (gracesAtEnd < 0 && ![...world.store.backends()].some(([, key]) => key === old)) gracesAtEnd = world.graces;
+      if (gracesAtEnd < 0 && ![...world.store.backends()].some(([, { key }]) => key === old))
+        gracesAtEnd = world.graces;
     };
     await world.apply({ web: [2] });
     expect(gracesAtEnd).toBe(graces + 1);

@@ -15,6 +15,7 @@ export function contentsOf(store: TableStore): object {
       const { classOld: _a, classNew: _b, generation: _g, ...rest } = element;
       return [formatAddressKey(addressText(key)), { ...rest, peerClass: classInForce(element, generation) }];
     }),
+    locals: sorted(store.locals(), ([key, element]) => [formatAddressKey(addressText(key)), element]),
     prefixes: sorted(store.prefixes(), ([key, element]) => [
       `${formatAddressKey(addressText(key))}/${key.length}`,
       classInForce(element, generation),

@@ -11,21 +11,33 @@ export interface Address {
   readonly bytes: Uint8Array;
 }
 
-const DECIMAL_OCTET = /^(0|[1-9][0-9]{0,2})$/;
 const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
+
+const DOT = 46;
+const ZERO = 48;
+/** `255.255.255.255`. */
+const IPV4_CHARS_MAX = 15;
 
 /** Dotted quad, each octet 0-255 without leading zeros. Undefined when it is anything else. */
 export function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
+  if (text.length > IPV4_CHARS_MAX) return undefined;
   const bytes = new Uint8Array(4);
-  for (const [i, part] of parts.entries()) {
-    if (!DECIMAL_OCTET.test(part)) return undefined;
-    const octet = Number(part);
-    if (octet > 255) return undefined;
+  let at = 0;
+  for (let i = 0; i < 4; i++) {
+    if (i > 0 && text.charCodeAt(at++) !== DOT) return undefined;
+    const start = at;
+    let octet = 0;
+    // One digit by one: a large cluster has hundreds of thousands of them.
+    for (; at < text.length && at - start < 3; at++) {
+      const digit = text.charCodeAt(at) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      octet = octet * 10 + digit;
+    }
+    const hasLeadingZero = at - start > 1 && text.charCodeAt(start) === ZERO;
+    if (at === start || octet > 255 || hasLeadingZero) return undefined;
     bytes[i] = octet;
   }
-  return bytes;
+  return at === text.length ? bytes : undefined;
 }
 
 /** RFC 4291 section 2.2 text, all three forms, no zone. Undefined when it is anything else. */

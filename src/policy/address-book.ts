@@ -10,18 +10,16 @@
 import type { ClassTable, PeerClass } from './class-table.ts';
 import { ADDRESS_OWN_NODE, PEER_CLASS_NONE, PEER_CLASS_UNKNOWN_POD } from './ids.ts';
 import type { EndpointRecord, PodRecord } from './records.ts';
-import { SortedAddresses } from './sorted-addresses.ts';
+import { addressTable, byKey, SortedAddresses } from './sorted-addresses.ts';
 import type { AddressTable } from './tables.ts';
 import type { TermSet } from './term-set.ts';
 
 export interface AddressRecord {
   readonly key: string;
-  /** Almost always at most one of either: arrays, because two empty sets an address would outweigh all else. */
-  pods: readonly PodRecord[];
+  /** Almost always at most one, which then stands for itself: a list for every address would outweigh all else. */
+  pods: PodRecord | readonly PodRecord[];
   endpoints: readonly EndpointRecord[];
   ownNode: boolean;
-  /** Block terms that cover it; undefined: to be looked up. */
-  blocks: TermSet | undefined;
   /** Undefined while classId is one of the fixed numbers. */
   peerClass: PeerClass | undefined;
   classId: number;
@@ -29,6 +27,9 @@ export interface AddressRecord {
   /** In the sorted table. */
   listed: boolean;
 }
+
+/** An entry as it is from now on. */
+type ChangedAddress = Pick<AddressRecord, 'key' | 'classId' | 'flags'>;
 
 const NOBODY: readonly never[] = [];
 
@@ -38,6 +39,8 @@ export class AddressBook {
   readonly #dirty = new Set<AddressRecord>();
   readonly #contested = new Set<AddressRecord>();
   readonly #sorted = new SortedAddresses<AddressRecord>();
+  /** By the last `settle`. */
+  #changed: ChangedAddress[] = [];
 
   constructor(classes: ClassTable) {
     this.#classes = classes;
@@ -50,7 +53,7 @@ export class AddressBook {
 
   claimForPod(key: string, pod: PodRecord): void {
     const record = this.#touch(key);
-    record.pods = [...record.pods, pod];
+    record.pods = listOrOne([...podsOf(record), pod]);
   }
 
   claimForEndpoint(key: string, endpoint: EndpointRecord): void {
@@ -61,7 +64,7 @@ export class AddressBook {
   withdraw(key: string, owner: PodRecord | EndpointRecord): void {
     const record = this.#touch(key);
     record.endpoints = record.endpoints.filter((endpoint) => endpoint !== owner);
-    record.pods = record.pods.filter((pod) => pod !== owner);
+    record.pods = listOrOne(podsOf(record).filter((pod) => pod !== owner));
   }
 
   setOwnNode(key: string, ownNode: boolean): void {
@@ -75,36 +78,47 @@ export class AddressBook {
 
   /** Block terms that cover addresses from `first` until before `behind` changed. */
   touchRange(first: string, behind: string | undefined): void {
-    for (const record of this.#sorted.range(first, behind)) {
-      record.blocks = undefined;
-      this.#dirty.add(record);
-    }
+    for (const record of this.#sorted.range(first, behind)) this.#dirty.add(record);
   }
 
   /** Judges every touched address. `lookUp` gives the block terms that cover an address. */
   settle(lookUp: (key: string) => TermSet): void {
-    const removed: AddressRecord[] = [];
+    let removed = 0;
     const added: AddressRecord[] = [];
-    const changed: AddressRecord[] = [];
+    this.#changed = [];
     for (const record of this.#dirty) {
+      const { listed, classId, flags } = record;
       if (isFree(record)) {
         this.#byKey.delete(record.key);
         this.#contested.delete(record);
         this.#setClass(record, undefined, PEER_CLASS_NONE);
-        if (record.listed) removed.push(record);
+        record.flags = 0;
+        record.listed = false;
+        if (listed) removed += 1;
+        if (listed) this.#changed.push(record);
         continue;
       }
       this.#judge(record, lookUp);
-      (record.listed ? changed : added).push(record);
       record.listed = true;
+      if (!listed) added.push(record);
+      if (!listed || record.classId !== classId || record.flags !== flags) this.#changed.push(record);
     }
     this.#dirty.clear();
     this.#sorted.edit(removed, added);
-    this.#sorted.rewrite(changed);
+  }
+
+  /** Addresses that have an entry. */
+  get size(): number {
+    return this.#sorted.size;
   }
 
   table(): AddressTable {
     return this.#sorted.table();
+  }
+
+  /** Entries that the last `settle` made, changed or took away; the latter say nothing any more. */
+  changes(): AddressTable {
+    return addressTable(this.#changed.sort(byKey));
   }
 
   #touch(key: string): AddressRecord {
@@ -115,7 +129,6 @@ export class AddressBook {
         pods: NOBODY,
         endpoints: NOBODY,
         ownNode: false,
-        blocks: undefined,
         peerClass: undefined,
         classId: PEER_CLASS_NONE,
         flags: 0,
@@ -131,17 +144,15 @@ export class AddressBook {
     const pod = ownerOf(record);
     if (pod === 'node') this.#setClass(record, undefined, PEER_CLASS_NONE);
     else if (pod?.group === undefined) {
-      record.blocks ??= lookUp(record.key);
-      const peerClass = this.#classes.ofUnknown(record.blocks);
+      const peerClass = this.#classes.ofUnknown(lookUp(record.key));
       this.#setClass(record, peerClass, peerClass?.id ?? PEER_CLASS_UNKNOWN_POD);
     } else {
-      record.blocks ??= lookUp(record.key);
       const { terms, numbers, numbersKey } = pod.group;
-      const peerClass = this.#classes.ofPod(terms, record.blocks, numbers, numbersKey);
+      const peerClass = this.#classes.ofPod(terms, lookUp(record.key), numbers, numbersKey);
       this.#setClass(record, peerClass, peerClass.id);
     }
     record.flags = record.ownNode && record.endpoints.length === 0 ? ADDRESS_OWN_NODE : 0;
-    if (record.endpoints.length + record.pods.length + (record.ownNode ? 1 : 0) > 1) this.#contested.add(record);
+    if (record.endpoints.length + podsOf(record).length + (record.ownNode ? 1 : 0) > 1) this.#contested.add(record);
     else this.#contested.delete(record);
   }
 
@@ -152,8 +163,18 @@ export class AddressBook {
   }
 }
 
+export function podsOf({ pods }: AddressRecord): readonly PodRecord[] {
+  return 'key' in pods ? [pods] : pods;
+}
+
+function listOrOne(pods: readonly PodRecord[]): AddressRecord['pods'] {
+  const [first] = pods;
+  if (first === undefined) return NOBODY;
+  return pods.length === 1 ? first : pods;
+}
+
 function isFree(record: AddressRecord): boolean {
-  return record.endpoints.length === 0 && record.pods.length === 0 && !record.ownNode;
+  return record.endpoints.length === 0 && podsOf(record).length === 0 && !record.ownNode;
 }
 
 /** The one pod whose address it is; undefined when that is nobody or not known. */
@@ -162,5 +183,5 @@ function ownerOf(record: AddressRecord): PodRecord | 'node' | undefined {
     return record.endpoints.length === 1 ? record.endpoints[0]?.pod : undefined;
   }
   if (record.ownNode) return 'node';
-  return record.pods.length === 1 ? record.pods[0] : undefined;
+  return 'key' in record.pods ? record.pods : undefined;
 }

@@ -7,11 +7,11 @@ import { type Address, addressFromTable, formatAddress, parseAddress } from '../
 import type { Cidr } from '../net/cidr.ts';
 import { ADDRESS_KEY_BYTES } from './ids.ts';
 
-export function addressKey(address: Address): string {
-  const codes = new Uint8Array(ADDRESS_KEY_BYTES);
-  codes[0] = address.family;
-  codes.set(address.bytes, 1);
-  return String.fromCharCode(...codes);
+const IPV4_REST = '\0'.repeat(ADDRESS_KEY_BYTES - 5);
+
+export function addressKey({ family, bytes }: Address): string {
+  if (family === 4) return String.fromCharCode(4, bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!) + IPV4_REST;
+  return String.fromCharCode(6, ...bytes);
 }
 
 /** Undefined when the text is not an address. */

@@ -33,6 +33,7 @@ import { PortMasks } from './port-masks.ts';
 import { Prefixes } from './prefix-table.ts';
 import { findProblems } from './report.ts';
 import { RuleSets } from './rule-set.ts';
+import type { TableDelta } from './table-delta.ts';
 import type { VerdictTables } from './tables.ts';
 import { TermSets } from './term-set.ts';
 
@@ -69,8 +70,17 @@ export interface CompilerSizes {
   readonly portClasses: number;
 }
 
-export interface CompileResult {
+export interface CompileResult extends CompileFindings {
   readonly tables: VerdictTables;
+}
+
+export interface DeltaResult extends CompileFindings {
+  /** To the tables of the compile before, of whichever form. */
+  readonly delta: TableDelta;
+}
+
+/** What a compile has to say besides its tables. */
+export interface CompileFindings {
   /** When one is of kind `limit` the tables must not be applied. */
   readonly problems: readonly CompileProblem[];
   /** All of them, those of earlier compiles too: releasing the newest tables' is enough. */
@@ -156,26 +166,24 @@ export class Compiler {
 
   /** The tables of everything taken so far. They share nothing with the compiler: they can be transferred. */
   compile(): CompileResult {
-    this.#revision += 1;
-    const podCidrsChanged = this.#nodes.settle();
-    this.#pods.settle();
-    this.#endpoints.settle();
-    const bornRuleSets = this.#ruleSets.settle(this.#revision);
-    const terms = this.#terms.settle();
-    for (const group of this.#groups.settle(terms)) {
-      for (const member of group.members) this.#pods.touchAddresses(member);
-    }
-    this.#settlePrefixes(terms, podCidrsChanged);
-    this.#book.settle(this.#prefixes.lookUp);
-    const classes = this.#classes.settle(this.#revision);
-    if (this.#ports.settle(this.#revision)) {
-      this.#masks.refresh(this.#ports.records());
-      this.#ruleSets.invalidateRows();
-    }
-    this.#ruleSets.settleRows(bornRuleSets, classes);
-    this.#sets.sweep();
-    const tables = this.#tables();
-    return { tables, problems: this.#problems(tables), retired: this.#retired() };
+    this.#settle();
+    return { tables: this.#tables(), ...this.#findings() };
+  }
+
+  /** The same as what changed since the compile before: costs what the changes are, whatever the size of the cluster. */
+  compileDelta(): DeltaResult {
+    const base = this.#revision;
+    this.#settle();
+    const delta: TableDelta = {
+      base,
+      revision: this.#revision,
+      addresses: this.#book.changes(),
+      prefixes: this.#prefixes.changes(),
+      ports: this.#ports.changes(),
+      ...this.#ruleSets.rowChanges(),
+      ...this.#endpoints.changes(),
+    };
+    return { delta, ...this.#findings() };
   }
 
   /**
@@ -212,16 +220,37 @@ export class Compiler {
     return describePortClass(id, this.#ports.get(id));
   }
 
+  #settle(): void {
+    this.#revision += 1;
+    const podCidrsChanged = this.#nodes.settle();
+    this.#pods.settle();
+    this.#endpoints.settle();
+    const bornRuleSets = this.#ruleSets.settle(this.#revision);
+    const terms = this.#terms.settle();
+    for (const group of this.#groups.settle(terms)) {
+      for (const member of group.members) this.#pods.touchAddresses(member);
+    }
+    this.#settlePrefixes(terms, podCidrsChanged);
+    this.#book.settle(this.#prefixes.lookUp);
+    const classes = this.#classes.settle(this.#revision);
+    if (this.#ports.settle(this.#revision)) {
+      this.#masks.refresh(this.#ports.records());
+      this.#ruleSets.invalidateRows();
+    }
+    this.#ruleSets.settleRows(bornRuleSets, classes);
+    this.#sets.sweep();
+  }
+
   #setNamespace(name: string, labels: Labels | undefined): void {
     this.#groups.setNamespace(name, labels);
     this.#endpoints.namespaceChanged(name);
   }
 
   #settlePrefixes(terms: TermChange, podCidrsChanged: boolean): void {
-    const blocks = [...terms.added, ...terms.gone].flatMap(({ peer }) => (peer.kind === 'block' ? peer : []));
-    if (blocks.length === 0 && !podCidrsChanged) return;
-    this.#prefixes.rebuild(this.#terms.values(), this.#nodes.podCidrs());
-    for (const { cidr } of blocks) this.#book.touchRange(firstKey(cidr), behindKey(cidr));
+    this.#prefixes.settle(terms, podCidrsChanged ? this.#nodes.podCidrs() : undefined);
+    for (const { peer } of [...terms.added, ...terms.gone]) {
+      if (peer.kind === 'block') this.#book.touchRange(firstKey(peer.cidr), behindKey(peer.cidr));
+    }
   }
 
   #tables(): VerdictTables {
@@ -235,12 +264,17 @@ export class Compiler {
     };
   }
 
-  #problems(tables: VerdictTables): CompileProblem[] {
+  #findings(): CompileFindings {
+    return { problems: this.#problems(), retired: this.#retired() };
+  }
+
+  #problems(): CompileProblem[] {
     return findProblems({
-      tables,
+      sizes: { rows: this.#ruleSets.rowCount, prefixes: this.#prefixes.size, addresses: this.#book.size },
       endpoints: this.#endpoints.values(),
       contested: this.#book.contested(),
-      policies: this.#endpoints.policiesInUse(),
+      policies: () => this.#endpoints.policiesInUse(),
+      unreadablePolicies: this.#endpoints.unreadablePolicies(),
       ties: this.#clusterPolicies.ties(),
       unreadable: this.#unreadable,
       portClasses: { taken: this.#ports.size, missing: this.#ports.missing, limit: this.#portLimit },

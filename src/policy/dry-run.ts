@@ -49,7 +49,8 @@ export class DryRun {
   readonly #nodesAt = new Map<string, readonly string[]>();
   readonly #podCidrs: readonly Cidr[];
 
-  constructor(changes: readonly ClusterChange[]) {
+  /** `subjects`: pods that will be asked about, `namespace/name`; the others are peers only. @default every live pod */
+  constructor(changes: readonly ClusterChange[], subjects?: ReadonlySet<string>) {
     const { namespaces, pods, policies, clusterPolicies, nodes } = objectsOf(changes);
     this.namespaces = namespaces;
     this.pods = pods;
@@ -58,7 +59,14 @@ export class DryRun {
     this.nodes = nodes;
     this.compiler = new Compiler({ node: NO_NODE });
     for (const change of changes) this.compiler.update(change);
-    for (const [key, pod] of pods) this.#addEndpoint(key, pod);
+    this.#listPods();
+    // Whoever has an address of theirs may be meant by it.
+    const asked = subjects && new Set([...subjects].flatMap((key) => pods.get(key)?.podIPs ?? []));
+    for (const [key, pod] of pods) {
+      if (pod.terminal || pod.hostNetwork) continue;
+      const isAsked = asked === undefined || subjects?.has(key) === true || pod.podIPs.some((ip) => asked.has(ip));
+      if (isAsked || this.#isContested(pod)) this.#addEndpoint(key, pod);
+    }
     this.result = this.compiler.compile();
     this.reader = new TableReader(this.result.tables);
     this.#listPolicies();
@@ -66,7 +74,7 @@ export class DryRun {
     this.#podCidrs = [...nodes.values()].flatMap(({ podCIDRs }) => podCIDRs.flatMap((text) => parseCidr(text) ?? []));
   }
 
-  /** The pod's endpoint in the tables; undefined for pods that are no subject (NP-83, NP-120). */
+  /** The pod's endpoint in the tables; undefined for pods that are no subject (NP-83, NP-120), or were not to be asked about. */
   endpointOf(podKey: string): number | undefined {
     return this.#endpointOf.get(podKey);
   }
@@ -127,13 +135,26 @@ export class DryRun {
     yield* this.#nodesAt.keys();
   }
 
+  #listPods(): void {
+    for (const pod of this.pods.values()) {
+      if (pod.terminal || pod.hostNetwork) continue;
+      for (const address of pod.podIPs) {
+        const others = this.#podsAt.get(address);
+        this.#podsAt.set(address, others === undefined ? [pod] : [...others, pod]);
+      }
+    }
+  }
+
+  /** Whoever else has its address must be an endpoint, too, for neither to win (NP-29). */
+  #isContested({ podIPs }: Pod): boolean {
+    return podIPs.some((address) => (this.#podsAt.get(address)?.length ?? 0) > 1);
+  }
+
   #addEndpoint(key: string, pod: Pod): void {
-    if (pod.terminal || pod.hostNetwork) return;
     const id = this.#endpointOf.size + 1;
     this.#endpointOf.set(key, id);
     const { namespace, name, uid, podIPs } = pod;
     this.compiler.update({ kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid, addresses: podIPs } });
-    for (const address of podIPs) this.#podsAt.set(address, [...(this.#podsAt.get(address) ?? []), pod]);
   }
 
   #listPolicies(): void {

@@ -14,10 +14,12 @@ import { RULE_SET_CLOSED, RULE_SET_OPEN } from './ids.ts';
 import type { Labels, LocalEndpoint, PolicyType } from './model.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import { NO_NUMBERS } from './port-term.ts';
-import type { EndpointRecord, PodRecord } from './records.ts';
+import type { EndpointEntry, EndpointRecord, PodRecord } from './records.ts';
 import { OPEN_CONTENT, sumRules, withLines, type CompiledPolicy, type RuleSetContent } from './rule-content.ts';
 import type { RuleSet, RuleSets } from './rule-set.ts';
 import type { EndpointTable } from './tables.ts';
+
+type UsedPolicy = CompiledPolicy | CompiledClusterPolicy;
 
 export class Endpoints {
   readonly #book: AddressBook;
@@ -30,6 +32,9 @@ export class Endpoints {
   readonly #byPod = new Map<string, Set<EndpointRecord>>();
   readonly #byNamespace = new Map<string, Set<EndpointRecord>>();
   readonly #dirty = new Set<EndpointRecord>();
+  /** By the last `settle`. */
+  #changed: EndpointRecord[] = [];
+  #gone: number[] = [];
 
   constructor(parts: {
     readonly book: AddressBook;
@@ -47,7 +52,7 @@ export class Endpoints {
     this.#unreadable = parts.unreadable;
   }
 
-  values(): IterableIterator<EndpointRecord> {
+  values(): MapIterator<EndpointRecord> {
     return this.#byId.values();
   }
 
@@ -70,6 +75,8 @@ export class Endpoints {
       egressPolicies: [],
       ingressClusterPolicies: [],
       egressClusterPolicies: [],
+      unreadablePolicies: [],
+      entry: undefined,
     };
     if (old !== undefined) this.#unlist(old);
     record.endpoint = endpoint;
@@ -102,15 +109,16 @@ export class Endpoints {
 
   policyChanged(policy: CompiledPolicy): void {
     for (const record of this.#byNamespace.get(policy.namespace) ?? []) {
-      if (record.pod !== undefined && policy.selector.matches(record.pod.pod.labels)) this.#dirty.add(record);
+      const labels = record.pod?.group?.labels;
+      if (labels !== undefined && policy.selector.matches(labels)) this.#dirty.add(record);
     }
   }
 
   clusterPolicyChanged(policy: CompiledClusterPolicy): void {
     for (const record of this.values()) {
-      if (record.pod === undefined) continue;
-      const { labels, namespace } = record.pod.pod;
-      if (selectsPod(policy, labels, this.#namespaceLabels(namespace)) !== 'no') this.#dirty.add(record);
+      const group = record.pod?.group;
+      if (group === undefined) continue;
+      if (selectsPod(policy, group.labels, this.#namespaceLabels(group.space.name)) !== 'no') this.#dirty.add(record);
     }
   }
 
@@ -123,45 +131,60 @@ export class Endpoints {
   /** Gives every endpoint that was touched its rule sets; equal sums are made once. */
   settle(): void {
     const sums = new Map<string, RuleSetContent>();
+    this.#changed = [];
+    this.#gone = [];
     for (const record of this.#dirty) {
       const { ingress, egress, pod } = record;
-      const selecting = pod === undefined ? [] : this.#policies.selecting(pod);
+      const group = pod?.group;
+      const selecting = group === undefined ? [] : this.#policies.selecting(group.space.name, group.labels);
       record.ingressPolicies = selecting.filter(({ types }) => types.has('Ingress'));
       record.egressPolicies = selecting.filter(({ types }) => types.has('Egress'));
-      const { labels, namespace } = pod?.pod ?? { labels: {}, namespace: '' };
       const cluster =
-        pod === undefined ? [] : this.#clusterPolicies.selecting(labels, this.#namespaceLabels(namespace));
+        group === undefined
+          ? []
+          : this.#clusterPolicies.selecting(group.labels, this.#namespaceLabels(group.space.name));
       record.ingressClusterPolicies = havingASay(cluster, 'Ingress', record.ingressPolicies);
       record.egressClusterPolicies = havingASay(cluster, 'Egress', record.egressPolicies);
       record.ingress = this.#acquire(record.ingressPolicies, record.ingressClusterPolicies, 'Ingress', pod, sums);
       record.egress = this.#acquire(record.egressPolicies, record.egressClusterPolicies, 'Egress', pod, sums);
       if (ingress !== undefined) this.#ruleSets.release(ingress);
       if (egress !== undefined) this.#ruleSets.release(egress);
+      record.unreadablePolicies = [...policiesOf(record)].filter(({ unreadable }) => unreadable.length > 0);
+      this.#note(record);
     }
     this.#dirty.clear();
   }
 
   /** Policies that have a say at any endpoint, each once. */
-  policiesInUse(): ReadonlySet<CompiledPolicy | CompiledClusterPolicy> {
-    const used = new Set<CompiledPolicy | CompiledClusterPolicy>();
-    for (const record of this.values()) {
-      for (const policy of record.ingressPolicies) used.add(policy);
-      for (const policy of record.egressPolicies) used.add(policy);
-      for (const { policy } of record.ingressClusterPolicies) used.add(policy);
-      for (const { policy } of record.egressClusterPolicies) used.add(policy);
-    }
-    return used;
+  policiesInUse(): ReadonlySet<UsedPolicy> {
+    return new Set(this.values().flatMap(policiesOf));
+  }
+
+  /** Those of them with texts that could not be read, as of the last `settle`. */
+  unreadablePolicies(): ReadonlySet<UsedPolicy> {
+    return new Set(this.values().flatMap(({ unreadablePolicies }) => unreadablePolicies));
   }
 
   table(): EndpointTable {
-    const records = [...this.values()].sort((a, b) => a.id - b.id);
+    return endpointTable([...this.values()].sort((a, b) => a.id - b.id));
+  }
+
+  /** What the last `settle` changed. */
+  changes(): { readonly endpoints: EndpointTable; readonly goneEndpoints: Uint32Array } {
     return {
-      id: Uint32Array.from(records, ({ id }) => id),
-      ingress: Uint32Array.from(records, (record) => ruleSetId(record, record.ingress)),
-      egress: Uint32Array.from(records, (record) => ruleSetId(record, record.egress)),
-      ingressPolicies: records.map((record) => keysOf(record.ingressPolicies, record.ingressClusterPolicies)),
-      egressPolicies: records.map((record) => keysOf(record.egressPolicies, record.egressClusterPolicies)),
+      endpoints: endpointTable(this.#changed.sort((a, b) => a.id - b.id)),
+      goneEndpoints: Uint32Array.from(this.#gone).sort(),
     };
+  }
+
+  #note(record: EndpointRecord): void {
+    const known = this.#byId.get(record.id);
+    if (known === undefined && record.entry !== undefined) this.#gone.push(record.id);
+    if (known !== record) return;
+    const entry = entryOf(record);
+    if (record.entry !== undefined && isSameEntry(record.entry, entry)) return;
+    record.entry = entry;
+    this.#changed.push(record);
   }
 
   #acquire(
@@ -174,7 +197,8 @@ export class Endpoints {
     if (policies.length === 0 && clusterPolicies.length === 0) return undefined;
     const numbers = direction === 'Ingress' ? (pod?.group?.declared ?? NO_NUMBERS) : NO_NUMBERS;
     const declared = [...numbers].map(([name, list]) => `${name}=${list.join('|')}`).join(',');
-    const sumKey = `${direction} ${policies.map(({ serial }) => serial).join(' ')} ${declared}`;
+    const rules = policies.length === 0 ? 'open' : policies.map((policy) => policy.rulesKey(direction)).join(' ');
+    const sumKey = `${direction} ${rules} ${declared}`;
     let sum = sums.get(sumKey);
     if (sum === undefined) {
       sum = policies.length === 0 ? OPEN_CONTENT : sumRules(policies, direction, numbers);
@@ -205,6 +229,44 @@ export class Endpoints {
     takeFrom(this.#byPod, podKeyOf(record.endpoint), record);
     takeFrom(this.#byNamespace, record.endpoint.namespace, record);
   }
+}
+
+function* policiesOf(record: EndpointRecord): Generator<UsedPolicy> {
+  yield* record.ingressPolicies;
+  yield* record.egressPolicies;
+  for (const { policy } of record.ingressClusterPolicies) yield policy;
+  for (const { policy } of record.egressClusterPolicies) yield policy;
+}
+
+function endpointTable(records: readonly EndpointRecord[]): EndpointTable {
+  const entries = records.map((record) => record.entry ?? entryOf(record));
+  return {
+    id: Uint32Array.from(records, ({ id }) => id),
+    ingress: Uint32Array.from(entries, ({ ingress }) => ingress),
+    egress: Uint32Array.from(entries, ({ egress }) => egress),
+    ingressPolicies: entries.map(({ ingressPolicies }) => ingressPolicies),
+    egressPolicies: entries.map(({ egressPolicies }) => egressPolicies),
+  };
+}
+
+function entryOf(record: EndpointRecord): EndpointEntry {
+  return {
+    ingress: ruleSetId(record, record.ingress),
+    egress: ruleSetId(record, record.egress),
+    ingressPolicies: keysOf(record.ingressPolicies, record.ingressClusterPolicies),
+    egressPolicies: keysOf(record.egressPolicies, record.egressClusterPolicies),
+  };
+}
+
+function isSameEntry(a: EndpointEntry, b: EndpointEntry): boolean {
+  const isEqual = (left: readonly string[], right: readonly string[]): boolean =>
+    left.length === right.length && left.every((key, i) => key === right[i]);
+  return (
+    a.ingress === b.ingress &&
+    a.egress === b.egress &&
+    isEqual(a.ingressPolicies, b.ingressPolicies) &&
+    isEqual(a.egressPolicies, b.egressPolicies)
+  );
 }
 
 function ruleSetId(record: EndpointRecord, ruleSet: RuleSet | undefined): number {

@@ -33,6 +33,11 @@ export function isClusterPolicyKey(key: string): boolean {
   return key.startsWith(CLUSTER_POLICY);
 }
 
+/** The name in such a key. */
+export function clusterPolicyName(key: string): string {
+  return key.slice(CLUSTER_POLICY.length);
+}
+
 const clusters = new WeakMap<DryRun, OracleCluster>();
 
 /** Undefined where the objects do not say: the subject's address is another pod's, too. */

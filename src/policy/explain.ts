@@ -3,6 +3,7 @@
  * a denial the near miss. The verdict is the compiler's.
  */
 import type { DryRun, FlowProtocol, Party } from './dry-run.ts';
+import { clusterMisses } from './explain-cluster-miss.ts';
 import { type ClusterRule, decideByTiers, isClusterPolicyKey } from './explain-tiers.ts';
 import { type Failure, peerFailures, portFailures } from './match.ts';
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Pod } from './model.ts';
@@ -17,7 +18,7 @@ export interface Flow {
   readonly port: number;
 }
 
-/** A rule by its policy, `namespace/name`, and its place in the policy's list of that direction. */
+/** A rule by its policy, `namespace/name` or `cnp:NAME`, and its place in the policy's list of that direction. */
 export interface RuleRef {
   readonly policy: string;
   readonly direction: Direction;
@@ -57,7 +58,7 @@ export interface EndExplanation {
   readonly invalid: readonly string[];
   /** Every rule that allows the flow. */
   readonly allowedBy: readonly RuleRef[];
-  /** Of a denial by rules that are there. */
+  /** Of a denial, where there are rules that could have allowed: of NetworkPolicies, and Accept of ClusterNetworkPolicies. */
   readonly nearMiss: NearMiss | undefined;
   /** Some rule asks for an ipBlock, so the answer may depend on which address the peer has. */
   readonly blocksAsked: boolean;
@@ -86,7 +87,9 @@ export function explainEnd(dryRun: DryRun, direction: Direction, pod: Pod, flow:
     clusterRule !== undefined
       ? []
       : ruled.filter(({ miss }) => miss.failures.length === 0).map(({ rule }) => refOf(rule));
-  const misses = verdict === 'allow' || clusterRule !== undefined ? [] : ruled.map(({ miss }) => miss);
+  const misses = verdict === 'allow' ? [] : clusterRule === undefined ? ruled.map(({ miss }) => miss) : [];
+  if (verdict === 'deny' && tiers !== undefined)
+    misses.push(...clusterMisses(dryRun, direction, pod, party, flow, clusterRule));
   return {
     direction,
     pod: key,

@@ -1,10 +1,17 @@
 /** SL060 and SL061: pods that policies cut off from more than was probably meant. */
+import { orderedPolicies, podsOf, selectsPod } from './cluster-steps.ts';
 import { selectorCovers } from './covers.ts';
 import type { DryRun } from './dry-run.ts';
 import { isClusterPolicyKey } from './explain-tiers.ts';
 import type { LintFinding, LintInput } from './lint-rules.ts';
 import { keyOf, livePods, selectedPods, somePods, validPolicies } from './lint-subject.ts';
-import type { NetworkPolicy, NetworkPolicyPort, NetworkPolicyRule, Pod } from './model.ts';
+import type {
+  ClusterNetworkPolicyProtocol,
+  NetworkPolicy,
+  NetworkPolicyPort,
+  NetworkPolicyRule,
+  Pod,
+} from './model.ts';
 import type { Direction } from './simulate.ts';
 
 const DNS_PORT = 53;
@@ -31,7 +38,7 @@ function dnsFinding(
   const selected = selectedPods(dryRun, policy).filter(({ hostNetwork }) => !hostNetwork);
   const cut = selected.filter((pod) => {
     const others = dryRun.policiesOf(keyOf(pod)).egress;
-    return !others.some((key) => allowsDns(dryRun.policies.get(key)));
+    return !others.some((key) => allowsDns(dryRun.policies.get(key))) && !acceptsDns(dryRun, pod);
   });
   // Without pods: by what the selectors say.
   const isCut =
@@ -51,6 +58,20 @@ function dnsFinding(
     message: `${cut.length === 0 ? 'its pods' : somePods(cut)} cannot ask for names: no egress rule allows port 53 over UDP or TCP to anyone`,
     hint: 'allow UDP and TCP 53 to the cluster’s DNS: namespaceSelector kubernetes.io/metadata.name=kube-system, podSelector k8s-app=kube-dns',
   };
+}
+
+/** An Admin rule goes before the policies that isolate the pod. */
+function acceptsDns(dryRun: DryRun, pod: Pod): boolean {
+  return orderedPolicies(dryRun).some(
+    (policy) =>
+      policy.tier === 'Admin' &&
+      selectsPod(dryRun, podsOf(policy.subject), pod) &&
+      policy.egress.some(({ action, protocols }) => action === 'Accept' && protocolsAllowDns(protocols)),
+  );
+}
+
+function protocolsAllowDns(protocols: readonly ClusterNetworkPolicyProtocol[]): boolean {
+  return protocols.length === 0 || protocols.some((one) => one.protocol === undefined || isDnsPort(one));
 }
 
 function allowsDns(policy: NetworkPolicy | undefined): boolean {

@@ -1,6 +1,6 @@
 /** The rules of lint and what a finding is. */
 import type { DryRun } from './dry-run.ts';
-import type { NetworkPolicy } from './model.ts';
+import type { Labels, NetworkPolicy } from './model.ts';
 
 export type Severity = 'error' | 'warning' | 'info';
 
@@ -24,10 +24,15 @@ export type LintId =
   | 'SL032'
   | 'SL040'
   | 'SL041'
+  | 'SL042'
   | 'SL050'
   | 'SL051'
+  | 'SL052'
   | 'SL060'
-  | 'SL061';
+  | 'SL061'
+  | 'SL070'
+  | 'SL071'
+  | 'SL072';
 
 /** Numbers are never used again for another rule. docs/lint.md has each with an example. */
 export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
@@ -44,7 +49,7 @@ export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
   SL003: {
     name: 'not-enforced',
     severity: 'error',
-    summary: 'A kind of policy, or a version of one, that Sluice does not enforce.',
+    summary: 'A kind of policy, a version of one, or a field that Sluice does not enforce.',
   },
   SL010: { name: 'selects-no-pod', severity: 'warning', summary: 'A policy selects no pod.' },
   SL011: { name: 'peer-matches-no-pod', severity: 'info', summary: 'A peer of a rule matches no pod.' },
@@ -79,11 +84,21 @@ export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
     severity: 'warning',
     summary: 'A named port beside an ipBlock in an egress rule, which matches nothing.',
   },
+  SL042: {
+    name: 'service-port',
+    severity: 'warning',
+    summary: 'The number is that of a Service; the pods behind it are reached on another.',
+  },
   SL050: { name: 'block-of-pods', severity: 'warning', summary: 'An ipBlock names addresses of pods, which change.' },
   SL051: {
     name: 'block-over-cluster',
     severity: 'info',
     summary: 'An ipBlock also covers pods or nodes of the cluster.',
+  },
+  SL052: {
+    name: 'block-of-services',
+    severity: 'warning',
+    summary: 'An ipBlock names addresses of Services, which match nothing.',
   },
   SL060: {
     name: 'dns-cut-off',
@@ -91,11 +106,26 @@ export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
     summary: 'Pods whose egress is allowed somewhere cannot ask for names: no rule allows port 53.',
   },
   SL061: { name: 'lockout', severity: 'info', summary: 'Every pod of a namespace is isolated and nothing is allowed.' },
+  SL070: {
+    name: 'never-reached',
+    severity: 'warning',
+    summary: 'A rule of a ClusterNetworkPolicy behind others that decide everything it could match.',
+  },
+  SL071: {
+    name: 'priority-tie',
+    severity: 'warning',
+    summary: 'ClusterNetworkPolicies with one tier and one priority: which comes first is not defined.',
+  },
+  SL072: {
+    name: 'pass-into-nothing',
+    severity: 'info',
+    summary: 'A Pass that no other policy follows, so it allows.',
+  },
 };
 
 export interface LintFinding {
   readonly id: LintId;
-  /** `namespace/name`. */
+  /** `namespace/name`, or `cnp:NAME` of a ClusterNetworkPolicy. */
   readonly policy: string;
   /** Field path in the policy; empty: the policy as a whole. */
   readonly path: string;
@@ -103,7 +133,24 @@ export interface LintFinding {
   readonly hint: string;
 }
 
+/** A Service as far as lint compares with it. */
+export interface LintService {
+  readonly namespace: string;
+  readonly name: string;
+  /** Empty: it selects nothing. */
+  readonly selector: Labels;
+  /** targetPort undefined: the port. */
+  readonly ports: readonly {
+    readonly protocol: string;
+    readonly port: number;
+    readonly targetPort: number | string | undefined;
+  }[];
+  /** Canonical text. */
+  readonly clusterIPs: readonly string[];
+}
+
 export interface LintInput {
+  readonly services: readonly LintService[];
   readonly dryRun: DryRun;
   /** The policy as it was written; undefined when that is not known. */
   readonly raw: (policy: NetworkPolicy) => Readonly<Record<string, unknown>> | undefined;

@@ -21,7 +21,17 @@ export interface Failure {
   /** How far off it is: the rule with the smallest sum came closest. */
   readonly distance: number;
   /** Kind of term: failures of a kind are told once for many addresses. */
-  readonly kind: 'label' | 'namespace' | 'not-a-pod' | 'block' | 'except' | 'protocol' | 'port' | 'named-port';
+  readonly kind:
+    | 'label'
+    | 'namespace'
+    | 'not-a-pod'
+    | 'block'
+    | 'except'
+    | 'protocol'
+    | 'port'
+    | 'named-port'
+    /** Of a ClusterNetworkPolicy (CNP-8). */
+    | 'not-enforced';
   readonly text: string;
 }
 
@@ -43,7 +53,8 @@ export interface PortQuestion {
   readonly throughBlock: boolean;
 }
 
-const FAR = 8;
+/** Another kind of thing altogether. */
+export const FAR = 8;
 
 /** NP-20, NP-21, NP-27, NP-60 to NP-62. Empty: it matches. */
 export function peerFailures(peer: NetworkPolicyPeer, question: PeerQuestion): readonly Failure[] {
@@ -52,12 +63,15 @@ export function peerFailures(peer: NetworkPolicyPeer, question: PeerQuestion): r
     return [fail(FAR, 'not-a-pod', `${address} is in a range of pods, but no one pod is known to have it`)];
   }
   if (peer.ipBlock !== undefined) return blockFailures(peer.ipBlock, address, party);
-  if (party.kind !== 'pod') {
-    const what = party.kind === 'node' ? `an address of node ${party.nodes.join(', ')}` : 'outside the cluster';
-    return [fail(FAR, 'not-a-pod', `${address} is ${what}; selectors match pods only`)];
-  }
+  if (party.kind !== 'pod')
+    return [fail(FAR, 'not-a-pod', `${address} is ${whatItIs(party)}; selectors match pods only`)];
   const { pod } = party;
   return [...namespaceFailures(peer, pod, question), ...selectorFailures(peer.podSelector, pod.labels, 'label')];
+}
+
+export function whatItIs(party: Exclude<Party, { readonly kind: 'pod' }>): string {
+  if (party.kind === 'node') return `an address of node ${party.nodes.join(', ')}`;
+  return party.kind === 'outside' ? 'outside the cluster' : 'in a range of pods, but no one pod is known to have it';
 }
 
 function namespaceFailures(peer: NetworkPolicyPeer, pod: Pod, question: PeerQuestion): readonly Failure[] {
@@ -163,11 +177,11 @@ function textOf(value: string): string {
   return value === '' ? 'empty' : value;
 }
 
-function fail(distance: number, kind: Failure['kind'], text: string): Failure {
+export function fail(distance: number, kind: Failure['kind'], text: string): Failure {
   return { distance, kind, text };
 }
 
-function isInside(cidr: string, address: string): boolean {
+export function isInside(cidr: string, address: string): boolean {
   const prefix = parseCidr(cidr);
   const parsed = parseAddress(address);
   return prefix !== undefined && parsed !== undefined && containsAddress(prefix, parsed);

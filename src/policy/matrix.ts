@@ -6,7 +6,7 @@
  */
 import { DryRun } from './dry-run.ts';
 import { RULE_SET_OPEN } from './ids.ts';
-import type { ClusterChange } from './model.ts';
+import type { ClusterChange, Pod } from './model.ts';
 import { compareNames } from './name-order.ts';
 import { knownAddresses, type OutsideCell, outsideCells } from './outside.ts';
 import { onlyPods, type PodKey, podKinds } from './pod-kind.ts';
@@ -41,21 +41,45 @@ export interface Matrix {
   readonly passage: (from: MatrixEnd, to: MatrixEnd) => Passage | undefined;
 }
 
-export function buildMatrix({ changes, endOf, outside }: MatrixQuestion): Matrix {
+/** Every pod as one of few atoms. */
+export interface JudgedPods {
+  readonly pods: ReadonlyMap<PodKey, Pod>;
+  /** Undefined: it is no subject of policies. */
+  readonly atomOf: (pod: PodKey) => Atom | undefined;
+  readonly dryRun: DryRun;
+  readonly reach: Reach;
+  /** Why the tables would not fit a node, and the like. */
+  readonly problems: readonly string[];
+}
+
+/** Compiles one pod of each kind. */
+export function judgePods(changes: readonly ClusterChange[]): JudgedPods {
   const { pods, kindOf } = podKinds(changes);
   const speakers = new Map<string, PodKey>();
   for (const [key, kind] of kindOf) if (!speakers.has(kind)) speakers.set(kind, key);
   const dryRun = new DryRun(onlyPods(changes, new Set(speakers.values())));
-  const sets = new PortSets();
-  const reach = new Reach(dryRun, sets);
-  const atoms = new Map([...speakers].map(([kind, key]) => [kind, reach.atomOfPod(key)]));
+  const reach = new Reach(dryRun, new PortSets());
+  const atoms = new Map<string, Atom>();
+  for (const [kind, key] of speakers) atoms.set(kind, reach.atomOfPod(key));
+  return {
+    pods,
+    atomOf: (pod) => atoms.get(kindOf.get(pod) ?? ''),
+    dryRun,
+    reach,
+    problems: dryRun.result.problems.filter(({ kind }) => kind !== 'unknown-pod').map(({ message }) => message),
+  };
+}
+
+export function buildMatrix({ changes, endOf, outside }: MatrixQuestion): Matrix {
+  const { pods, atomOf, dryRun, reach, problems } = judgePods(changes);
   const ends = new Map<string, EndCount>();
   for (const key of pods.keys()) {
     const name = endOf(key);
-    const atom = atoms.get(kindOf.get(key) ?? '');
+    const atom = name === undefined ? undefined : atomOf(key);
     if (name === undefined || atom === undefined) continue;
-    const end = ends.get(name) ?? new EndCount();
-    ends.set(name, end.add(atom));
+    const end = ends.get(name);
+    if (end === undefined) ends.set(name, new EndCount().add(atom));
+    else end.add(atom);
   }
   const list = Array.from(ends, ([name, end]) => end.finish(name)).sort((a, b) => compareNames(a.name, b.name));
   const families = list.reduce(
@@ -67,8 +91,8 @@ export function buildMatrix({ changes, endOf, outside }: MatrixQuestion): Matrix
   const beyond = outside ? outsideEnds(outsideCells(judged, knownAddresses(changes)), families) : [];
   return {
     ends: [...list, ...beyond],
-    sets,
-    problems: dryRun.result.problems.filter(({ kind }) => kind !== 'unknown-pod').map(({ message }) => message),
+    sets: reach.sets,
+    problems,
     passage: (from, to) => {
       return from.kind === 'outside' && to.kind === 'outside' ? undefined : reach.passage(from.atoms, to.atoms);
     },

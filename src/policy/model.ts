@@ -157,6 +157,10 @@ export interface Node {
   readonly podCIDRs: readonly string[];
   /** status.addresses of type InternalIP and ExternalIP, canonical text. */
   readonly addresses: readonly string[];
+  /** Those of type InternalIP alone, in their order: where the other nodes reach it. @default addresses */
+  readonly internalAddresses?: readonly string[];
+  /** Its label topology.kubernetes.io/zone, when it has one: for Services (SVC-22). */
+  readonly zone?: string;
 }
 
 /** A pod's interface on this node, known from CNI ADD before the API knows its address (NP-124). */

@@ -4,9 +4,8 @@
  */
 import { addressFromTable, parseAddress, type Family } from '../net/address.ts';
 import { type AddressRange, formatNumber, formatRange, rangeOfCidr } from './address-range.ts';
-import { addressKey } from './address-key.ts';
 import { maskCidr } from '../net/cidr.ts';
-import { PEER_CLASS_UNKNOWN_POD, PEER_CLASS_WORLD, PREFIX_KEY_BYTES } from './ids.ts';
+import { ADDRESS_KEY_BYTES, PEER_CLASS_UNKNOWN_POD, PEER_CLASS_WORLD, PREFIX_KEY_BYTES } from './ids.ts';
 import type { ClusterChange } from './model.ts';
 import type { TableReader } from './simulate.ts';
 import type { VerdictTables } from './tables.ts';
@@ -51,8 +50,10 @@ export function knownAddresses(changes: readonly ClusterChange[]): ReadonlySet<s
 export function keyOfAddress(text: string): Uint8Array {
   const address = parseAddress(text);
   if (address === undefined) throw new RangeError(`${JSON.stringify(text)} is not an IP address`);
-  const key = addressKey(address);
-  return Uint8Array.from(key, (letter) => letter.charCodeAt(0));
+  const key = new Uint8Array(ADDRESS_KEY_BYTES);
+  key[0] = address.family;
+  key.set(address.bytes, 1);
+  return key;
 }
 
 function internetFirst(a: OutsideCell, b: OutsideCell): number {

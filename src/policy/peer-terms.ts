@@ -18,8 +18,10 @@ export interface PeerTerm {
   /** Classes in use that match it. */
   readonly classes: Set<PeerClass>;
   /** Named ports it is used with, and by how many rule sets. */
-  readonly names: Map<string, number>;
+  readonly names: NameCounts;
 }
+
+type NameCounts = Map<string, number>;
 
 export interface PodTerm extends PeerTerm, Selecting {}
 
@@ -44,13 +46,14 @@ export class PeerTerms {
   readonly #byText = new Map<string, PeerTerm>();
   readonly #scopes = new Map<string, TermScope>();
   readonly #touched = new Map<PeerTerm, 'known' | 'new'>();
-  readonly #touchedNames = new Set<string>();
+  /** Counts that changed, with the names that were in use before. */
+  readonly #touchedNames = new Map<NameCounts, Map<string, boolean>>();
   /** Scopes by namespace selector. */
   readonly scopes: SelectorIndex<TermScope> = new SelectorIndex();
   /** Those that reach into namespaces of which nothing is known. */
   readonly unknownScopes: Set<TermScope> = new Set();
   /** Named ports used with every peer, and by how many rule sets. */
-  readonly everyoneNames: Map<string, number> = new Map();
+  readonly everyoneNames: NameCounts = new Map();
   #nextId = 1;
 
   get size(): number {
@@ -117,10 +120,18 @@ export class PeerTerms {
       this.unknownScopes.delete(scope);
       goneScopes.add(scope);
     }
-    const names = new Set(this.#touchedNames);
     this.#touched.clear();
+    return { added, gone, addedScopes, goneScopes, names: this.#settleNames() };
+  }
+
+  /** Those that came into use, or out of it, for good: a rule set that gives way to another one mostly changes none. */
+  #settleNames(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const [counts, touched] of this.#touchedNames) {
+      for (const [name, wasInUse] of touched) if (counts.has(name) !== wasInUse) names.add(name);
+    }
     this.#touchedNames.clear();
-    return { added, gone, addedScopes, goneScopes, names };
+    return names;
   }
 
   #create(peer: Peer): PeerTerm {
@@ -152,12 +163,15 @@ export class PeerTerms {
     this.scopeOf(term)?.terms.delete(term);
   }
 
-  #count(counts: Map<string, number>, names: readonly string[], step: 1 | -1): void {
+  #count(counts: NameCounts, names: readonly string[], step: 1 | -1): void {
+    if (names.length === 0) return;
+    const touched = this.#touchedNames.get(counts) ?? new Map<string, boolean>();
+    this.#touchedNames.set(counts, touched);
     for (const name of names) {
+      if (!touched.has(name)) touched.set(name, counts.has(name));
       const count = (counts.get(name) ?? 0) + step;
       if (count === 0) counts.delete(name);
       else counts.set(name, count);
-      if (count === 0 || (count === 1 && step === 1)) this.#touchedNames.add(name);
     }
   }
 }

@@ -1,12 +1,13 @@
 /**
- * Pods that no policy of the cluster can tell apart are of one kind: one namespace, equal labels and named ports, and
- * addresses that lie in the same blocks. One pod of a kind speaks for all, so a cluster of replicas is judged at the cost
- * of one pod of each.
+ * Pods that no policy of the cluster can tell apart are of one kind: one namespace, equal labels and named ports as far as
+ * any policy asks for them, and addresses that lie in the same blocks. One pod of a kind speaks for all, so a cluster of
+ * replicas is judged at the cost of one pod of each.
  */
 import { behindKey, firstKey, readAddressKey } from './address-key.ts';
 import { parseIpv4 } from '../net/address.ts';
 import { parseCidr } from '../net/cidr.ts';
-import type { ClusterChange, ClusterNetworkPolicy, Labels, NamedPort, NetworkPolicy, Pod } from './model.ts';
+import type { ClusterChange, Labels, NamedPort, Pod } from './model.ts';
+import { type PolicyWords, policyWords } from './policy-words.ts';
 
 /** `namespace/name`. */
 export type PodKey = string;
@@ -21,19 +22,15 @@ export interface PodKinds {
 }
 
 export function podKinds(changes: readonly ClusterChange[]): PodKinds {
+  const words = policyWords(changes);
   const pods = new Map<PodKey, Pod>();
-  const blocks = new Set<string>();
   for (const change of changes) {
-    if (change.op !== 'set') continue;
-    if (change.kind === 'NetworkPolicy') addBlocks(change.object, blocks);
-    if (change.kind === 'ClusterNetworkPolicy') addNetworks(change.object, blocks);
-    if (change.kind !== 'Pod') continue;
-    const { object } = change;
-    if (isSubject(object)) pods.set(podKey(object), object);
+    if (change.op === 'set' && change.kind === 'Pod' && isSubject(change.object))
+      pods.set(podKey(change.object), change.object);
   }
-  const places = new BlockPlaces(blocks);
+  const places = new BlockPlaces(words.blocks);
   const contested = contestedAddresses(pods.values());
-  const numbers = new ObjectNumbers();
+  const numbers = new ObjectNumbers(words);
   const kindOf = new Map<PodKey, string>();
   const alone: PodKey[] = [];
   for (const [key, pod] of pods) {
@@ -68,23 +65,11 @@ function contestedAddresses(pods: Iterable<Pod>): ReadonlySet<string> {
   const contested = new Set<string>();
   for (const { podIPs } of pods) {
     for (const address of podIPs) {
-      if (seen.has(address)) contested.add(address);
-      else seen.add(address);
+      const before = seen.size;
+      if (seen.add(address).size === before) contested.add(address);
     }
   }
   return contested;
-}
-
-function addBlocks({ ingress, egress }: NetworkPolicy, texts: Set<string>): void {
-  for (const { ipBlock } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
-    if (ipBlock !== undefined) for (const text of [ipBlock.cidr, ...ipBlock.except]) texts.add(text);
-  }
-}
-
-function addNetworks({ ingress, egress }: ClusterNetworkPolicy, texts: Set<string>): void {
-  for (const { networks = [] } of [...ingress, ...egress].flatMap(({ peers }) => peers)) {
-    for (const text of networks) texts.add(text);
-  }
 }
 
 /** Where an address lies between the edges of every block that any policy names. */
@@ -140,15 +125,20 @@ function ipv4Number(bytes: Iterable<number>): number {
 
 /** Numbers for equal labels and equal ports. Replicas often share the objects: each is looked at once. */
 class ObjectNumbers {
+  readonly #words: PolicyWords;
   readonly #byObject = new Map<object, number>();
   readonly #byText = new Map<string, number>();
 
+  constructor(words: PolicyWords) {
+    this.#words = words;
+  }
+
   labels(labels: Labels): number {
-    return this.#byObject.get(labels) ?? this.#number(labels, labelsText(labels));
+    return this.#byObject.get(labels) ?? this.#number(labels, labelsText(labels, this.#words.labelKeys));
   }
 
   ports(ports: readonly NamedPort[]): number {
-    return this.#byObject.get(ports) ?? this.#number(ports, portsText(ports));
+    return this.#byObject.get(ports) ?? this.#number(ports, portsText(ports, this.#words.portNames));
   }
 
   #number(object: object, text: string): number {
@@ -160,12 +150,14 @@ class ObjectNumbers {
 }
 
 /** Begins with a bracket, as no port does. */
-function labelsText(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+function labelsText(labels: Labels, keys: ReadonlySet<string>): string {
+  const asked = Object.entries(labels).filter(([key]) => keys.has(key));
+  return JSON.stringify(asked.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function portsText(ports: readonly NamedPort[]): string {
-  if (ports.length === 0) return '';
-  const each = ports.map(({ name, protocol, containerPort }) => `${protocol}/${name}=${containerPort}`);
+function portsText(ports: readonly NamedPort[], names: ReadonlySet<string>): string {
+  const asked = ports.filter(({ name }) => names.has(name));
+  if (asked.length === 0) return '';
+  const each = asked.map(({ name, protocol, containerPort }) => `${protocol}/${name}=${containerPort}`);
   return [...new Set(each)].sort().join(',');
 }

@@ -1,6 +1,7 @@
 /**
  * Pods of the cluster: the group each belongs to, the addresses it claims, the local endpoints that are its own. Changes
- * are kept until `settle`, so a pod that changes often is looked at once a compile.
+ * are kept for a while, so a pod that changes often is looked at once a compile. Of a pod nothing is kept but that: what
+ * it says is its group's, and there are many of them.
  */
 import { readAddressKey } from './address-key.ts';
 import type { AddressBook } from './address-book.ts';
@@ -9,15 +10,22 @@ import type { LocalEndpoint, Pod } from './model.ts';
 import type { PodGroups } from './pod-groups.ts';
 import type { PodRecord } from './records.ts';
 
+const NONE: readonly never[] = [];
+/** Changes that are kept; more are worked off as they come, so that a first list is never held whole. */
+const PENDING_MAX = 1024;
+
 export class Pods {
   readonly #groups: PodGroups;
   readonly #book: AddressBook;
   readonly #endpoints: Endpoints;
   readonly #unreadable: Map<string, readonly string[]>;
+  /** Those that are peers. */
   readonly #byKey = new Map<string, PodRecord>();
   readonly #changes = new Map<string, Pod | undefined>();
   /** Pods whose endpoints changed. */
   readonly #touched = new Set<string>();
+  /** Of podIPs, by pod. */
+  readonly #badAddresses = new Map<string, readonly string[]>();
 
   constructor(groups: PodGroups, book: AddressBook, endpoints: Endpoints, unreadable: Map<string, readonly string[]>) {
     this.#groups = groups;
@@ -27,11 +35,11 @@ export class Pods {
   }
 
   set(pod: Pod): void {
-    this.#changes.set(`${pod.namespace}/${pod.name}`, pod);
+    this.#take(`${pod.namespace}/${pod.name}`, pod);
   }
 
   delete(key: string): void {
-    this.#changes.set(key, undefined);
+    this.#take(key, undefined);
   }
 
   touch(keys: readonly string[]): void {
@@ -41,9 +49,14 @@ export class Pods {
   settle(): void {
     for (const [key, pod] of this.#changes) {
       this.#touched.delete(key);
-      this.#settlePod(key, pod);
+      if (pod !== undefined && isPeer(pod)) this.#setPod(key, pod);
+      else this.#dropPod(key);
     }
-    for (const key of this.#touched) this.#settlePod(key, this.#byKey.get(key)?.pod);
+    for (const key of this.#touched) {
+      const record = this.#byKey.get(key);
+      if (record === undefined) this.#dropPod(key);
+      else this.#claim(record);
+    }
     this.#changes.clear();
     this.#touched.clear();
   }
@@ -54,40 +67,60 @@ export class Pods {
     for (const endpoint of record.endpoints) for (const key of endpoint.claims) this.#book.touch(key);
   }
 
-  #settlePod(key: string, pod: Pod | undefined): void {
-    const record = this.#byKey.get(key) ?? (pod && this.#create(key, pod));
-    const live = pod !== undefined && isPeer(pod);
-    if (record === undefined) {
-      for (const endpoint of this.#endpoints.ofPod(key)) this.#endpoints.setPod(endpoint, undefined);
-      return;
-    }
-    if (pod !== undefined) record.pod = pod;
-    const before = record.group;
-    record.group = live ? this.#groups.join(record, pod) : undefined;
-    if (before !== undefined && before !== record.group) this.#groups.leave(record, before);
-    const own = [];
-    for (const endpoint of this.#endpoints.ofPod(key)) {
-      const matched = live && uidsAgree(endpoint.endpoint, pod);
-      this.#endpoints.setPod(endpoint, matched ? record : undefined);
-      if (matched) own.push(endpoint);
-    }
-    record.endpoints = own;
-    this.#claim(record, live && own.length === 0 ? pod.podIPs : []);
-    if (before !== record.group) this.touchAddresses(record);
-    if (pod === undefined) this.#byKey.delete(key);
+  #take(key: string, pod: Pod | undefined): void {
+    this.#changes.set(key, pod);
+    if (this.#changes.size >= PENDING_MAX) this.settle();
   }
 
-  #create(key: string, pod: Pod): PodRecord {
-    const record: PodRecord = { key, pod, group: undefined, endpoints: [], claims: [] };
+  #setPod(key: string, pod: Pod): void {
+    const record = this.#byKey.get(key) ?? this.#create(key);
+    const before = record.group;
+    record.uid = pod.uid;
+    record.group = this.#groups.join(record, pod);
+    if (before !== undefined && before !== record.group) this.#groups.leave(record, before);
+    const bad = pod.podIPs.filter((address) => readAddressKey(address) === undefined);
+    if (bad.length > 0) this.#badAddresses.set(key, bad);
+    else this.#badAddresses.delete(key);
+    const addresses = [...new Set(pod.podIPs.flatMap((address) => readAddressKey(address) ?? []))];
+    record.addresses = isSameList(addresses, record.addresses) ? record.addresses : addresses;
+    this.#claim(record);
+    if (before !== record.group) this.touchAddresses(record);
+  }
+
+  #dropPod(key: string): void {
+    for (const endpoint of this.#endpoints.ofPod(key)) this.#endpoints.setPod(endpoint, undefined);
+    this.#badAddresses.delete(key);
+    const record = this.#byKey.get(key);
+    if (record === undefined) return;
+    this.#byKey.delete(key);
+    this.#unreadable.delete(`pod ${key}`);
+    if (record.group !== undefined) this.#groups.leave(record, record.group);
+    record.group = undefined;
+    for (const claim of record.claims) this.#book.withdraw(claim, record);
+    record.claims = NONE;
+    record.endpoints = NONE;
+  }
+
+  #create(key: string): PodRecord {
+    const record: PodRecord = { key, uid: '', group: undefined, endpoints: NONE, addresses: NONE, claims: NONE };
     this.#byKey.set(key, record);
     return record;
   }
 
-  #claim(record: PodRecord, addresses: readonly string[]): void {
-    const bad = addresses.filter((address) => readAddressKey(address) === undefined);
-    if (bad.length > 0) this.#unreadable.set(`pod ${record.key}`, bad);
+  /** For its endpoints when it has any (NP-124), otherwise for itself. */
+  #claim(record: PodRecord): void {
+    const own = [];
+    for (const endpoint of this.#endpoints.ofPod(record.key)) {
+      const isOwn = uidsAgree(endpoint.endpoint, record);
+      this.#endpoints.setPod(endpoint, isOwn ? record : undefined);
+      if (isOwn) own.push(endpoint);
+    }
+    record.endpoints = own.length === 0 ? NONE : own;
+    const claims = own.length === 0 ? record.addresses : NONE;
+    const bad = own.length === 0 ? this.#badAddresses.get(record.key) : undefined;
+    if (bad !== undefined) this.#unreadable.set(`pod ${record.key}`, bad);
     else this.#unreadable.delete(`pod ${record.key}`);
-    const claims = [...new Set(addresses.flatMap((address) => readAddressKey(address) ?? []))];
+    if (claims === record.claims) return;
     for (const key of record.claims) if (!claims.includes(key)) this.#book.withdraw(key, record);
     for (const key of claims) if (!record.claims.includes(key)) this.#book.claimForPod(key, record);
     record.claims = claims;
@@ -99,6 +132,10 @@ function isPeer(pod: Pod): boolean {
   return !pod.terminal && !pod.hostNetwork;
 }
 
-function uidsAgree(endpoint: LocalEndpoint, pod: Pod): boolean {
+function uidsAgree(endpoint: LocalEndpoint, pod: { readonly uid: string }): boolean {
   return endpoint.uid === '' || pod.uid === '' || endpoint.uid === pod.uid;
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
 }

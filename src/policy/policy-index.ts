@@ -1,18 +1,19 @@
 /** Every policy of the cluster, by namespace and subject, so that the policies of one pod are found without a walk. */
-import type { NetworkPolicy } from './model.ts';
+import type { Labels, NetworkPolicy } from './model.ts';
 import { compilePolicy, policyKey, type CompiledPolicy } from './rule-content.ts';
+import { RulePool } from './rule-pool.ts';
 import { SelectorIndex } from './selector-index.ts';
-import type { PodRecord } from './records.ts';
 
 export class PolicyIndex {
   readonly #byKey = new Map<string, CompiledPolicy>();
   readonly #byNamespace = new Map<string, SelectorIndex<CompiledPolicy>>();
+  readonly #pool = new RulePool();
   #nextSerial = 1;
 
   /** Returns the policies whose subjects are concerned: the one it replaces, and the new one. */
   set(policy: NetworkPolicy): readonly CompiledPolicy[] {
     const old = this.delete(policyKey(policy));
-    const compiled = compilePolicy(policy, this.#nextSerial++);
+    const compiled = compilePolicy(policy, this.#nextSerial++, this.#pool);
     this.#byKey.set(compiled.key, compiled);
     const index = this.#byNamespace.get(policy.namespace) ?? new SelectorIndex();
     this.#byNamespace.set(policy.namespace, index);
@@ -31,9 +32,9 @@ export class PolicyIndex {
   }
 
   /** Policies that select the pod (NP-1), sorted by key. */
-  selecting({ pod }: PodRecord): readonly CompiledPolicy[] {
+  selecting(namespace: string, labels: Labels): readonly CompiledPolicy[] {
     const found: CompiledPolicy[] = [];
-    this.#byNamespace.get(pod.namespace)?.forEachMatch(pod.labels, (policy) => found.push(policy));
+    this.#byNamespace.get(namespace)?.forEachMatch(labels, (policy) => found.push(policy));
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 }

@@ -25,6 +25,8 @@ export class PortClasses {
   #intervals: readonly Interval[] = [];
   #stale = true;
   #forgot = false;
+  /** By the last `settle`. */
+  #isCutAnew = false;
   #missing = 0;
 
   constructor(reserved: Iterable<number>, limit: number = LIMIT_PORT_CLASSES) {
@@ -74,12 +76,15 @@ export class PortClasses {
   settle(revision: number): boolean {
     const forgot = this.#forgot;
     this.#forgot = false;
+    this.#isCutAnew = false;
     if (!this.#stale && !(forgot && this.#missing > 0)) return forgot;
     this.#stale = false;
     this.#missing = 0;
     const old = this.#held;
+    const before = this.#intervals;
     this.#held = [];
     this.#intervals = [0, 1, 2].flatMap((protocol) => this.#cut(protocol));
+    this.#isCutAnew = !isSame(before, this.#intervals);
     for (const record of old) this.#table.release(record);
     return this.#table.settle(revision).born.length > 0 || forgot;
   }
@@ -97,6 +102,11 @@ export class PortClasses {
       last: Uint16Array.from(this.#intervals, ({ last }) => last),
       portClass: Uint16Array.from(this.#intervals, ({ classId }) => classId),
     };
+  }
+
+  /** The table when the last `settle` changed it. */
+  changes(): PortTable | undefined {
+    return this.#isCutAnew ? this.table() : undefined;
   }
 
   /** Without a number left, an interval is judged like a protocol without ports: what names ports does not allow it. */
@@ -131,6 +141,16 @@ export class PortClasses {
     this.#held.push(record);
     return record.id;
   }
+}
+
+function isSame(a: readonly Interval[], b: readonly Interval[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ protocol, first, classId }, i) => {
+      const other = b[i]!;
+      return other.protocol === protocol && other.first === first && other.classId === classId;
+    })
+  );
 }
 
 function append(lists: Map<number, number[]>, key: number, value: number): void {

@@ -90,6 +90,11 @@ export function sortedSpec(terms: ReadonlySet<number>, names: ReadonlySet<string
   return { all: false, terms: [...terms].sort((a, b) => a - b), names: [...names].sort() };
 }
 
+/** Canonical text; empty when nothing is in it. */
+export function portsKey(ports: PortSpec): string {
+  return ports.all ? '*' : [...ports.terms, ...ports.names].join(' ');
+}
+
 /** What a pod declares: for every named port its numbers, sorted; several containers may use one name (NP-49). */
 export type NamedNumbers = ReadonlyMap<string, readonly number[]>;
 

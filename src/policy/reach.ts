@@ -7,7 +7,7 @@ import type { DryRun } from './dry-run.ts';
 import { RULE_SET_OPEN } from './ids.ts';
 import { keyOfAddress } from './outside.ts';
 import { EVERYTHING, NO_PORTS_AT_ALL, type PortSetId, type PortSets } from './port-set.ts';
-import { RowPorts } from './row-ports.ts';
+import { RowPorts, type RuleSetPorts } from './row-ports.ts';
 
 /** Addresses of one class. Only ends with a family in common have flows (NP-62). */
 export interface AtomAddress {
@@ -41,8 +41,8 @@ interface Lanes {
   readonly atoms: readonly Atom[];
   readonly classes: Int32Array;
   readonly families: Uint8Array;
-  readonly egress: readonly Int32Array[];
-  readonly ingress: readonly Int32Array[];
+  readonly egress: readonly RuleSetPorts[];
+  readonly ingress: readonly RuleSetPorts[];
 }
 
 export class Reach {
@@ -82,6 +82,11 @@ export class Reach {
     return this.#rows.portsOf(ruleSet, peerClass);
   }
 
+  /** All that a rule set lets through. */
+  lineOf(ruleSet: number): RuleSetPorts {
+    return this.#rows.lineOf(ruleSet);
+  }
+
   /** Joins what passes from every atom of one list to every one of the other. Undefined: there is no pair. */
   passage(sources: readonly Atom[], destinations: readonly Atom[]): Passage | undefined {
     const from = this.#lanesOf(sources);
@@ -95,7 +100,11 @@ export class Reach {
       let last = -1;
       for (let d = 0; d < to.classes.length; d++) {
         if ((families & to.families[d]!) === 0 || (to.atoms[d] === source && source.pods < 2)) continue;
-        const ports = this.sets.both(out[to.classes[d]!]!, to.ingress[d]![own]!);
+        const into = to.ingress[d]!;
+        const ports = this.sets.both(
+          out.byClass.get(to.classes[d]!) ?? out.everyone,
+          into.byClass.get(own) ?? into.everyone,
+        );
         if (ports !== last) seen.add(ports);
         last = ports;
       }

@@ -1,20 +1,31 @@
 /** What the compiler keeps of a pod and of a local endpoint while it knows them. */
-import type { SelectedClusterPolicy } from './cluster-policy.ts';
-import type { LocalEndpoint, Pod } from './model.ts';
+import type { CompiledClusterPolicy, SelectedClusterPolicy } from './cluster-policy.ts';
+import type { LocalEndpoint } from './model.ts';
 import type { PodGroup } from './pod-groups.ts';
 import type { CompiledPolicy } from './rule-content.ts';
 import type { RuleSet } from './rule-set.ts';
 
+/** A pod that is a peer: neither terminal (NP-120) nor on the host's network (NP-83 b). */
 export interface PodRecord {
   /** `namespace/name`. */
   readonly key: string;
-  pod: Pod;
-  /** Undefined while it is neither subject nor peer: terminal (NP-120) or on the host's network (NP-83 b). */
+  uid: string;
+  /** Has its namespace and labels; undefined once it is gone. */
   group: PodGroup | undefined;
   /** Local endpoints that are this pod's. */
   endpoints: readonly EndpointRecord[];
-  /** Address keys claimed for it: its podIPs, or none when endpoints stand for it (NP-124). */
+  /** Address keys of its podIPs. */
+  addresses: readonly string[];
+  /** Those claimed for it: all of them, or none when endpoints stand for it (NP-124). */
   claims: readonly string[];
+}
+
+/** One entry of an EndpointTable. */
+export interface EndpointEntry {
+  readonly ingress: number;
+  readonly egress: number;
+  readonly ingressPolicies: readonly string[];
+  readonly egressPolicies: readonly string[];
 }
 
 export interface EndpointRecord {
@@ -31,4 +42,8 @@ export interface EndpointRecord {
   /** Those that have a say, in the order of evaluation: Baseline only where no NetworkPolicy isolates (CNP-24). */
   ingressClusterPolicies: readonly SelectedClusterPolicy[];
   egressClusterPolicies: readonly SelectedClusterPolicy[];
+  /** Of all of these, those with texts that could not be read. */
+  unreadablePolicies: readonly (CompiledPolicy | CompiledClusterPolicy)[];
+  /** As the tables have it; undefined before the first `settle`. */
+  entry: EndpointEntry | undefined;
 }

@@ -1,20 +1,24 @@
 /** Finds the problems of one compile, from what the parts of the compiler know after it. */
 import { formatAddressKey } from './address-key.ts';
-import type { AddressRecord } from './address-book.ts';
+import { type AddressRecord, podsOf } from './address-book.ts';
 import { POLICIES_NAMED, PROBLEMS_REPORTED, type CompileProblem } from './compile-problem.ts';
 import { LIMIT_ADDRESSES, LIMIT_PREFIXES, LIMIT_ROWS } from './ids.ts';
 import type { CompiledClusterPolicy } from './cluster-policy.ts';
 import type { PriorityTie } from './cluster-policy-index.ts';
 import type { PolicyType } from './model.ts';
 import type { EndpointRecord } from './records.ts';
-import type { CompiledPolicy, CompiledRule } from './rule-content.ts';
-import type { VerdictTables } from './tables.ts';
+import type { CompiledPolicy } from './rule-content.ts';
+import type { CompiledRule } from './rule-pool.ts';
 
 export interface Findings {
-  readonly tables: VerdictTables;
+  /** Elements of the tables. */
+  readonly sizes: { readonly rows: number; readonly prefixes: number; readonly addresses: number };
   readonly endpoints: Iterable<EndpointRecord>;
   readonly contested: Iterable<AddressRecord>;
-  readonly policies: ReadonlySet<CompiledPolicy | CompiledClusterPolicy>;
+  /** In use; a walk over all of them, made only where it is needed. */
+  readonly policies: () => ReadonlySet<CompiledPolicy | CompiledClusterPolicy>;
+  /** Those of them with texts that could not be read. */
+  readonly unreadablePolicies: Iterable<CompiledPolicy | CompiledClusterPolicy>;
   readonly ties: Iterable<PriorityTie>;
   /** Texts by the object they are in. */
   readonly unreadable: ReadonlyMap<string, readonly string[]>;
@@ -31,18 +35,16 @@ export function findProblems(findings: Findings): CompileProblem[] {
   ];
 }
 
-function* limits({ tables, policies, portClasses }: Findings): Generator<CompileProblem> {
+function* limits({ sizes, policies, portClasses }: Findings): Generator<CompileProblem> {
   if (portClasses.missing > 0) {
     const needed = portClasses.taken + portClasses.missing;
-    yield limit('LIMIT_PORT_CLASSES', 'port classes', needed, portClasses.limit, mostOf(policies, countPorts));
+    yield limit('LIMIT_PORT_CLASSES', 'port classes', needed, portClasses.limit, mostOf(policies(), countPorts));
   }
-  const rows = tables.rows.ruleSet.length;
-  if (rows > LIMIT_ROWS) yield limit('LIMIT_ROWS', 'verdict rows', rows, LIMIT_ROWS, mostOf(policies, countPeers));
-  const prefixes = tables.prefixes.classes.length;
+  const { rows, prefixes, addresses } = sizes;
+  if (rows > LIMIT_ROWS) yield limit('LIMIT_ROWS', 'verdict rows', rows, LIMIT_ROWS, mostOf(policies(), countPeers));
   if (prefixes > LIMIT_PREFIXES) {
-    yield limit('LIMIT_PREFIXES', 'prefixes', prefixes, LIMIT_PREFIXES, mostOf(policies, countPrefixes));
+    yield limit('LIMIT_PREFIXES', 'prefixes', prefixes, LIMIT_PREFIXES, mostOf(policies(), countPrefixes));
   }
-  const addresses = tables.addresses.classes.length;
   if (addresses > LIMIT_ADDRESSES) yield limit('LIMIT_ADDRESSES', 'addresses', addresses, LIMIT_ADDRESSES, []);
 }
 
@@ -61,7 +63,7 @@ function limit(
   return { kind: 'limit', limit: name, needed, available, policies, message };
 }
 
-function mostOf(policies: Findings['policies'], count: (rule: CountedRule) => number): string[] {
+function mostOf(policies: ReturnType<Findings['policies']>, count: (rule: CountedRule) => number): string[] {
   const directions: readonly PolicyType[] = ['Ingress', 'Egress'];
   const counted = Array.from(policies, (policy) => ({
     key: policy.key,
@@ -98,7 +100,7 @@ function* contestedAddresses(records: Iterable<AddressRecord>): Generator<Compil
   for (const record of records) {
     const claimants = [
       ...record.endpoints.map(({ id }) => `endpoint ${id}`),
-      ...record.pods.map(({ key }) => `pod ${key}`),
+      ...podsOf(record).map(({ key }) => `pod ${key}`),
       ...(record.ownNode ? ['node'] : []),
     ].sort();
     const address = formatAddressKey(record.key);
@@ -114,9 +116,9 @@ function* priorityTies(ties: Iterable<PriorityTie>): Generator<CompileProblem> {
   }
 }
 
-function* unreadableTexts({ unreadable, policies }: Findings): Generator<CompileProblem> {
+function* unreadableTexts({ unreadable, unreadablePolicies }: Findings): Generator<CompileProblem> {
   for (const [object, texts] of unreadable) for (const text of texts) yield unreadableText(object, text);
-  for (const policy of policies)
+  for (const policy of unreadablePolicies)
     for (const text of policy.unreadable) yield unreadableText(`policy ${policy.key}`, text);
 }
 

@@ -4,7 +4,6 @@
  */
 import {
   PEER_CLASS_DEFAULT,
-  PEER_CLASS_NONE,
   PORT_CLASS_OTHER,
   PORT_CLASSES_PER_BLOCK,
   ROW_BYTES,
@@ -14,47 +13,39 @@ import {
 import { EVERYTHING, NO_PORTS_AT_ALL, placeOf, PORTLESS_PLACE, type PortSetId, type PortSets } from './port-set.ts';
 import type { VerdictTables } from './tables.ts';
 
-/** Sets by class id; shorter than the largest id where only the default follows. */
-interface RuleSetPorts {
+/** What one rule set lets through. */
+export interface RuleSetPorts {
   readonly everyone: PortSetId;
+  /** Classes that it treats otherwise. */
   readonly byClass: ReadonlyMap<number, PortSetId>;
-  dense: Int32Array | undefined;
 }
 
-const NOTHING: RuleSetPorts = { everyone: NO_PORTS_AT_ALL, byClass: new Map(), dense: undefined };
+const NOBODY: ReadonlyMap<number, PortSetId> = new Map();
+const OPEN: RuleSetPorts = { everyone: EVERYTHING, byClass: NOBODY };
+const NOTHING: RuleSetPorts = { everyone: NO_PORTS_AT_ALL, byClass: NOBODY };
 
 export class RowPorts {
   readonly #tables: VerdictTables;
   readonly #sets: PortSets;
   readonly #byRuleSet = new Map<number, RuleSetPorts>();
   readonly #known = new Map<string, PortSetId>();
-  readonly #classes: number;
 
   constructor(tables: VerdictTables, sets: PortSets) {
     this.#tables = tables;
     this.#sets = sets;
-    const { addresses, prefixes, rows } = tables;
-    this.#classes = 1 + Math.max(largest(addresses.classes), largest(prefixes.classes), largest(rows.peerClass));
     this.#read();
   }
 
   portsOf(ruleSet: number, peerClass: number): PortSetId {
-    if (ruleSet === RULE_SET_OPEN) return EVERYTHING;
-    if (ruleSet === RULE_SET_CLOSED) return NO_PORTS_AT_ALL;
-    const { everyone, byClass } = this.#byRuleSet.get(ruleSet) ?? NOTHING;
+    const { everyone, byClass } = this.lineOf(ruleSet);
     return byClass.get(peerClass) ?? everyone;
   }
 
-  /** The sets of one rule set by class id, for whoever asks for many. Not to be changed. */
-  lineOf(ruleSet: number): Int32Array {
-    const found = this.#byRuleSet.get(ruleSet);
-    if (found?.dense !== undefined) return found.dense;
-    const everyone = this.portsOf(ruleSet, PEER_CLASS_DEFAULT);
-    const dense = new Int32Array(this.#classes).fill(everyone);
-    for (const [peerClass, ports] of found?.byClass ?? []) dense[peerClass] = ports;
-    if (found !== undefined) found.dense = dense;
-    else this.#byRuleSet.set(ruleSet, { everyone, byClass: new Map(), dense });
-    return dense;
+  /** All of one rule set, for whoever asks for many classes. */
+  lineOf(ruleSet: number): RuleSetPorts {
+    if (ruleSet === RULE_SET_OPEN) return OPEN;
+    if (ruleSet === RULE_SET_CLOSED) return NOTHING;
+    return this.#byRuleSet.get(ruleSet) ?? NOTHING;
   }
 
   #read(): void {
@@ -71,9 +62,10 @@ export class RowPorts {
         const current = peerClass[at]!;
         const own: number[] = [];
         while (ruleSet[at] === id && peerClass[at] === current) own.push(at++);
-        byClass.set(current, this.#portsOfRows(this.#overlay(ownDefault, own)));
+        const ports = this.#portsOfRows(this.#overlay(ownDefault, own));
+        if (ports !== everyone) byClass.set(current, ports);
       }
-      this.#byRuleSet.set(id, { everyone, byClass, dense: undefined });
+      this.#byRuleSet.set(id, { everyone, byClass });
     }
   }
 
@@ -120,9 +112,4 @@ export class RowPorts {
     turn(PORTLESS_PLACE + 1, false);
     return this.#sets.of(edges);
   }
-}
-
-/** PEER_CLASS_NONE is no class. */
-function largest(ids: Uint32Array): number {
-  return ids.reduce((most, id) => (id > most && id !== PEER_CLASS_NONE ? id : most), 0);
 }

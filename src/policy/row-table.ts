@@ -46,8 +46,21 @@ export function buildChunk(everyone: PortMask, rows: ReadonlyMap<number, PortMas
   return { peerClass, block, allow };
 }
 
+/** Of a rule set without rows. */
+export const NO_ROWS: RowChunk = {
+  peerClass: new Uint32Array(0),
+  block: new Uint32Array(0),
+  allow: new Uint8Array(0),
+};
+
+export function isSameChunk(a: RowChunk, b: RowChunk): boolean {
+  const isEqual = (left: Uint8Array | Uint32Array, right: Uint8Array | Uint32Array): boolean =>
+    left.length === right.length && left.every((value, at) => value === right[at]);
+  return isEqual(a.peerClass, b.peerClass) && isEqual(a.block, b.block) && isEqual(a.allow, b.allow);
+}
+
 /** Chunks in order of rule set. */
-export function joinChunks(chunks: readonly { readonly ruleSet: number; readonly chunk: RowChunk }[]): RowTable {
+export function joinChunks(chunks: readonly { readonly id: number; readonly chunk: RowChunk }[]): RowTable {
   const count = chunks.reduce((sum, { chunk }) => sum + chunk.peerClass.length, 0);
   const table = {
     ruleSet: new Uint32Array(count),
@@ -57,8 +70,8 @@ export function joinChunks(chunks: readonly { readonly ruleSet: number; readonly
     audit: new Uint8Array(count * ROW_BYTES),
   };
   let at = 0;
-  for (const { ruleSet, chunk } of chunks) {
-    table.ruleSet.fill(ruleSet, at, at + chunk.peerClass.length);
+  for (const { id, chunk } of chunks) {
+    table.ruleSet.fill(id, at, at + chunk.peerClass.length);
     table.peerClass.set(chunk.peerClass, at);
     table.block.set(chunk.block, at);
     table.allow.set(chunk.allow, at * ROW_BYTES);

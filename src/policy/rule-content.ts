@@ -3,17 +3,19 @@
  * in one direction are then added up (NP-4: a union, so neither order nor repetition matters).
  */
 import type { NetworkPolicy, NetworkPolicyRule, PolicyType } from './model.ts';
-import { compilePeer, type Peer } from './peer.ts';
-import { ALL_PORTS, namedPortTerm, portSpec, sortedSpec, type NamedNumbers, type PortSpec } from './port-term.ts';
+import type { Peer } from './peer.ts';
+import {
+  ALL_PORTS,
+  namedPortTerm,
+  NO_PORTS,
+  portsKey,
+  sortedSpec,
+  type NamedNumbers,
+  type PortSpec,
+} from './port-term.ts';
+import type { CompiledRule, RulePool } from './rule-pool.ts';
 import { compileSelector, type Selector } from './selector.ts';
 import { lineText, type TierLine } from './tier-line.ts';
-
-export interface CompiledRule {
-  /** No peers were named: every address, known or not (NP-9). */
-  readonly everyone: boolean;
-  readonly peers: readonly Peer[];
-  readonly ports: PortSpec;
-}
 
 /** A policy ready to be added up. Rules are compiled when the first local pod is selected: most policies never are. */
 export interface CompiledPolicy {
@@ -25,6 +27,8 @@ export interface CompiledPolicy {
   readonly selector: Selector;
   readonly types: ReadonlySet<PolicyType>;
   rules(direction: PolicyType): readonly CompiledRule[];
+  /** Serials of the rules: policies with equal keys say the same. */
+  rulesKey(direction: PolicyType): string;
   /** Texts of blocks that could not be read; their peers match nothing. Complete once `rules` was called. */
   readonly unreadable: readonly string[];
 }
@@ -63,59 +67,71 @@ export function policyKey(policy: { readonly namespace: string; readonly name: s
   return `${policy.namespace}/${policy.name}`;
 }
 
-export function compilePolicy(policy: NetworkPolicy, serial: number): CompiledPolicy {
+export function compilePolicy(policy: NetworkPolicy, serial: number, pool: RulePool): CompiledPolicy {
+  const { namespace, invalid } = policy;
   const unreadable: string[] = [];
   const compiled = new Map<PolicyType, readonly CompiledRule[]>();
-  const compileRules = (rules: readonly NetworkPolicyRule[]): readonly CompiledRule[] =>
-    rules.map((rule) => ({
-      everyone: rule.peers.length === 0,
-      peers: rule.peers.flatMap((peer) => compilePeer(peer, policy.namespace, unreadable) ?? []),
-      ports: portSpec(rule.ports),
-    }));
+  // What is compiled is not kept as it was written, too: the object must not be reached from `rules`.
+  const written = new Map<PolicyType, readonly NetworkPolicyRule[]>([
+    ['Ingress', policy.ingress],
+    ['Egress', policy.egress],
+  ]);
+  const rulesOf = (direction: PolicyType): readonly CompiledRule[] => {
+    if (invalid === true) return [];
+    let rules = compiled.get(direction);
+    if (rules === undefined) {
+      rules = (written.get(direction) ?? []).map((rule) => pool.compile(rule, namespace, unreadable));
+      compiled.set(direction, rules);
+      written.delete(direction);
+    }
+    return rules;
+  };
   return {
     key: policyKey(policy),
     serial,
-    namespace: policy.namespace,
+    namespace,
     selector: compileSelector(policy.podSelector),
     types: new Set(policy.policyTypes),
     unreadable,
-    rules(direction) {
-      if (policy.invalid === true) return [];
-      let rules = compiled.get(direction);
-      if (rules === undefined) {
-        rules = compileRules(direction === 'Ingress' ? policy.ingress : policy.egress);
-        compiled.set(direction, rules);
-      }
-      return rules;
-    },
+    rules: rulesOf,
+    rulesKey: (direction) =>
+      rulesOf(direction)
+        .map((rule) => rule.serial)
+        .join(' '),
   };
 }
 
-/** Ports being added up. */
+/** Ports being added up. Mostly nothing is added to the first ones: they are then shared, not copied. */
 class PortUnion {
-  all = false;
-  readonly terms = new Set<number>();
-  readonly names = new Set<string>();
+  #first: PortSpec | undefined;
+  #more: { all: boolean; readonly terms: Set<number>; readonly names: Set<string> } | undefined;
 
   add(ports: PortSpec): void {
-    if (ports.all) this.all = true;
-    for (const term of ports.terms) this.terms.add(term);
-    for (const name of ports.names) this.names.add(name);
-  }
-
-  /** What is left of it beside `other`. */
-  without(other: PortSpec): PortSpec {
-    if (this.all) return ALL_PORTS;
-    const terms = new Set(this.terms);
-    const names = new Set(this.names);
-    for (const term of other.terms) terms.delete(term);
-    for (const name of other.names) names.delete(name);
-    return sortedSpec(terms, names);
+    if (this.#first === undefined) {
+      this.#first = ports;
+      return;
+    }
+    if (this.#first === ports) return;
+    const { all, terms, names } = this.#first;
+    this.#more ??= { all, terms: new Set(terms), names: new Set(names) };
+    if (ports.all) this.#more.all = true;
+    for (const term of ports.terms) this.#more.terms.add(term);
+    for (const name of ports.names) this.#more.names.add(name);
   }
 
   spec(): PortSpec {
-    return this.all ? ALL_PORTS : sortedSpec(this.terms, this.names);
+    if (this.#more === undefined) return this.#first ?? NO_PORTS;
+    return this.#more.all ? ALL_PORTS : sortedSpec(this.#more.terms, this.#more.names);
   }
+}
+
+/** What is left of them beside `other`. */
+function without(ports: PortSpec, other: PortSpec): PortSpec {
+  if (ports.all || (other.terms.length === 0 && other.names.length === 0)) return ports;
+  const terms = ports.terms.filter((term) => !other.terms.includes(term));
+  const names = ports.names.filter((name) => !other.names.includes(name));
+  if (terms.length === ports.terms.length && names.length === ports.names.length) return ports;
+  return { all: false, terms, names };
 }
 
 /**
@@ -153,7 +169,7 @@ function contentOf(
   const entries: ContentEntry[] = [];
   if (!everyone.all) {
     for (const { peer, ports } of byPeer.values()) {
-      const rest = ports.without(everyone);
+      const rest = without(ports.spec(), everyone);
       if (!isEmpty(rest)) entries.push({ peer, ports: rest });
     }
   }
@@ -177,8 +193,4 @@ function withoutNames(ports: PortSpec): PortSpec {
 
 function isEmpty(ports: PortSpec): boolean {
   return !ports.all && ports.terms.length === 0 && ports.names.length === 0;
-}
-
-function portsKey(ports: PortSpec): string {
-  return ports.all ? '*' : [...ports.terms, ...ports.names].join(' ');
 }

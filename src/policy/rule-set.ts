@@ -10,7 +10,7 @@ import type { PeerTerm, PeerTerms } from './peer-terms.ts';
 import type { PortClasses } from './port-classes.ts';
 import type { PortMask, PortMasks } from './port-masks.ts';
 import { namedPortTerm, type NamedNumbers, type PortSpec } from './port-term.ts';
-import { buildChunk, joinChunks, type RowChunk } from './row-table.ts';
+import { buildChunk, isSameChunk, joinChunks, NO_ROWS, type RowChunk } from './row-table.ts';
 import type { RuleSetContent } from './rule-content.ts';
 import type { RowTable } from './tables.ts';
 import { widened } from './tier-line.ts';
@@ -35,8 +35,15 @@ export interface RuleSet extends ContentRecord {
   everyone: PortMask;
   /** By class id, those that differ from `everyone`. */
   readonly rows: Map<number, PortMask>;
-  /** Undefined: to be written anew. */
-  chunk: RowChunk | undefined;
+  /** Rows as they were last written out. */
+  chunk: RowChunk;
+}
+
+/** Rule sets whose rows changed, and all the rows they have. */
+export interface RowChanges {
+  /** Ascending. */
+  readonly ruleSets: Uint32Array;
+  readonly rows: RowTable;
 }
 
 export class RuleSets {
@@ -49,6 +56,11 @@ export class RuleSets {
   readonly #namingEveryone = new Set<RuleSet>();
   /** Those with lines. */
   readonly #tiered = new Set<RuleSet>();
+  /** Rows are to be written out anew. */
+  readonly #stale = new Set<RuleSet>();
+  /** Written out otherwise by the last `settleRows`, or gone. */
+  #changed: RuleSet[] = [];
+  #rowCount = 0;
 
   constructor(
     parts: {
@@ -92,7 +104,7 @@ export class RuleSets {
       lines: undefined,
       everyone,
       rows: new Map(),
-      chunk: undefined,
+      chunk: NO_ROWS,
     }));
     if (ruleSet === undefined) throw new RangeError('every number of a rule set is taken');
     return ruleSet;
@@ -114,11 +126,12 @@ export class RuleSets {
       ruleSet.uses = new Map();
       ruleSet.lines = undefined;
       ruleSet.rows.clear();
-      ruleSet.chunk = undefined;
+      this.#stale.add(ruleSet);
     }
     for (const ruleSet of born) {
       const { content } = ruleSet;
       this.#live.add(ruleSet);
+      this.#stale.add(ruleSet);
       if (content.everyone.names.length > 0) this.#namingEveryone.add(ruleSet);
       const terms = this.#terms.use(ruleSet, content);
       for (const term of portTermsOf(content)) this.#ports.use(term);
@@ -149,20 +162,39 @@ export class RuleSets {
       }
     }
     this.#masks.sweep(() => this.#masksInUse());
+    this.#settleChunks();
   }
 
   /** The bits of masks changed. */
   invalidateRows(): void {
-    for (const ruleSet of this.#live) ruleSet.chunk = undefined;
+    for (const ruleSet of this.#live) this.#stale.add(ruleSet);
+  }
+
+  /** Rows in use. */
+  get rowCount(): number {
+    return this.#rowCount;
   }
 
   rowTable(): RowTable {
-    const sets = [...this.#live].sort((a, b) => a.id - b.id);
-    const chunks = sets.map((ruleSet) => {
-      ruleSet.chunk ??= buildChunk(ruleSet.everyone, ruleSet.rows, this.#masks);
-      return { ruleSet: ruleSet.id, chunk: ruleSet.chunk };
-    });
-    return joinChunks(chunks);
+    return joinChunks([...this.#live].sort(byId));
+  }
+
+  /** What the last `settleRows` changed. */
+  rowChanges(): RowChanges {
+    const sets = this.#changed.sort(byId);
+    return { ruleSets: Uint32Array.from(sets, ({ id }) => id), rows: joinChunks(sets) };
+  }
+
+  #settleChunks(): void {
+    this.#changed = [];
+    for (const ruleSet of this.#stale) {
+      const chunk = this.#live.has(ruleSet) ? buildChunk(ruleSet.everyone, ruleSet.rows, this.#masks) : NO_ROWS;
+      if (isSameChunk(chunk, ruleSet.chunk)) continue;
+      this.#rowCount += chunk.block.length - ruleSet.chunk.block.length;
+      ruleSet.chunk = chunk;
+      this.#changed.push(ruleSet);
+    }
+    this.#stale.clear();
   }
 
   #concerned(peerClass: PeerClass): ReadonlySet<RuleSet> {
@@ -174,7 +206,7 @@ export class RuleSets {
   }
 
   #dropRow(ruleSet: RuleSet, peerClass: RowClass): void {
-    if (ruleSet.rows.delete(peerClass.id)) ruleSet.chunk = undefined;
+    if (ruleSet.rows.delete(peerClass.id)) this.#stale.add(ruleSet);
   }
 
   #setRow(ruleSet: RuleSet, peerClass: RowClass): void {
@@ -184,7 +216,7 @@ export class RuleSets {
       return;
     }
     ruleSet.rows.set(peerClass.id, mask);
-    ruleSet.chunk = undefined;
+    this.#stale.add(ruleSet);
   }
 
   /** What the NetworkPolicies allow the class. */
@@ -225,6 +257,10 @@ export class RuleSets {
     }
     return used;
   }
+}
+
+function byId(a: RuleSet, b: RuleSet): number {
+  return a.id - b.id;
 }
 
 function* termsIn({ uses, lines }: RuleSet): Generator<PeerTerm> {

@@ -1,6 +1,14 @@
 /** Rules as a person says them: `from pods app=web in namespace shop, on TCP 80`. */
-import type { NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule } from './model.ts';
-import { compilePeer } from './peer.ts';
+import { podsOf } from './cluster-steps.ts';
+import type {
+  ClusterNetworkPolicyPeer,
+  ClusterNetworkPolicyProtocol,
+  ClusterNetworkPolicyRule,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+  NetworkPolicyRule,
+} from './model.ts';
+import { compilePeer, compilePods } from './peer.ts';
 import type { Direction } from './simulate.ts';
 
 /** `namespace` is the policy's. */
@@ -17,5 +25,28 @@ export function peerText(peer: NetworkPolicyPeer, namespace: string): string {
 
 function portText({ protocol, port, endPort }: NetworkPolicyPort): string {
   if (port === undefined) return `every ${protocol} port`;
+  return `${protocol} ${port}${endPort === undefined || endPort === port ? '' : `-${endPort}`}`;
+}
+
+/** `Deny to network 10.0.0.0/8, on everything`, with the rule's name in front where it has one. */
+export function clusterRuleText(rule: ClusterNetworkPolicyRule, direction: Direction): string {
+  const { name, action, peers, protocols } = rule;
+  const word = direction === 'ingress' ? 'from' : 'to';
+  const whom = peers.map(clusterPeerText).join(' or ');
+  const ports = protocols.length === 0 ? 'everything' : protocols.map(protocolText).join(', ');
+  return `${name === '' ? '' : `${name}: `}${action} ${word} ${whom}, on ${ports}`;
+}
+
+export function clusterPeerText(peer: ClusterNetworkPolicyPeer): string {
+  if (peer.networks !== undefined) return `network ${peer.networks.join(' or ')}`;
+  if (peer.nodes !== undefined) return 'nodes (not enforced)';
+  if (peer.domainNames !== undefined) return `domain names ${peer.domainNames.join(', ')} (not enforced)`;
+  if (peer.namespaces === undefined && peer.pods === undefined) return 'a peer that is not understood';
+  return compilePods(podsOf(peer), false).text;
+}
+
+function protocolText(rule: ClusterNetworkPolicyProtocol): string {
+  if (rule.protocol === undefined) return `port ${rule.destinationNamedPort}`;
+  const { protocol, port, endPort } = rule;
   return `${protocol} ${port}${endPort === undefined || endPort === port ? '' : `-${endPort}`}`;
 }

@@ -15,6 +15,8 @@ export interface TermSet {
 
 export class TermSets {
   readonly #byKey = new Map<string, TermSet>();
+  /** Nobody used them when they were last looked at. */
+  readonly #idle = new Set<TermSet>();
   #nextId = 1;
   /** Never swept. */
   readonly empty: TermSet = { id: 0, key: '', terms: [], refs: 1 };
@@ -37,6 +39,7 @@ export class TermSets {
     if (set === undefined) {
       set = { id: this.#nextId++, key, terms, refs: 0 };
       this.#byKey.set(key, set);
+      this.#idle.add(set);
     }
     return set;
   }
@@ -48,9 +51,11 @@ export class TermSets {
 
   release(set: TermSet): void {
     set.refs -= 1;
+    if (set.refs === 0) this.#idle.add(set);
   }
 
   sweep(): void {
-    for (const set of this.#byKey.values()) if (set.refs === 0) this.#byKey.delete(set.key);
+    for (const set of this.#idle) if (set.refs === 0) this.#byKey.delete(set.key);
+    this.#idle.clear();
   }
 }

@@ -15,6 +15,7 @@ export { readClusterNetworkPolicy } from './validate-cluster-policy.ts';
 export { readNetworkPolicy } from './validate-policy.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const NODE_ADDRESS_TYPES = ['InternalIP', 'ExternalIP'];
 
 /** Undefined object when its name or labels are wrong: an unknown namespace matches no namespaceSelector (NP-28). */
@@ -52,10 +53,12 @@ export function readNode(raw: unknown): Read<Node> {
   const root: Place = { path: '', value: raw, report };
   const metadata = readMetadata(root, NODE);
   if (metadata === undefined) return { object: undefined, problems: report.problems() };
+  const zone = metadata.labels[ZONE_LABEL] ?? '';
   const object: Node = {
     name: metadata.name,
     podCIDRs: readPodCIDRs(field(root, 'spec')),
-    addresses: readNodeAddresses(field(root, 'status')),
+    ...readNodeAddresses(field(root, 'status')),
+    ...(zone !== '' && { zone }),
   };
   return { object, problems: report.problems() };
 }
@@ -74,13 +77,18 @@ function readPodCIDRs(spec: Place | undefined): readonly string[] {
   return [...new Set(texts)];
 }
 
-function readNodeAddresses(status: Place | undefined): readonly string[] {
-  if (status === undefined || !expectObject(status)) return [];
-  const texts = readList(field(status, 'addresses')).map((place) => {
-    if (!expectObject(place)) return undefined;
+function readNodeAddresses(status: Place | undefined): Pick<Node, 'addresses' | 'internalAddresses'> {
+  if (status === undefined || !expectObject(status)) return { addresses: [] };
+  const typed = readList(field(status, 'addresses')).flatMap((place) => {
+    if (!expectObject(place)) return [];
     const type = readString(field(place, 'type'));
     const address = field(place, 'address');
-    return type !== undefined && NODE_ADDRESS_TYPES.includes(type) && address ? readAddress(address) : undefined;
+    if (type === undefined || !NODE_ADDRESS_TYPES.includes(type) || !address) return [];
+    const text = readAddress(address);
+    return text === undefined ? [] : [{ type, text }];
   });
-  return [...new Set(texts.filter((text) => text !== undefined))];
+  const addresses = [...new Set(typed.map(({ text }) => text))];
+  const internal = new Set(typed.filter(({ type }) => type === 'InternalIP').map(({ text }) => text));
+  // Said only where it makes a difference: most nodes have no other addresses.
+  return internal.size === addresses.length ? { addresses } : { addresses, internalAddresses: [...internal] };
 }

@@ -149,6 +149,13 @@ describe('refused', () => {
     ['CNP-6: a peer of ingress rules', { from: FROM }, 'unknown field "from"'],
     ['CNP-6: an unknown peer', { to: [{ services: {} }] }, 'unknown field "services"'],
     ['CNP-6: a denied domain name', { to: [{ domainNames: ['a.example'] }] }, 'only Accept knows domain names'],
+    ...['*', 'example', 'a.*.example', '*a.example', 'exa_mple.org', '-a.example', 'a..example', 'bücher.example'].map(
+      (name): [string, Raw, string] => [
+        `CNP-40: the domain name ${name}`,
+        { action: 'Accept', to: [{ domainNames: [name] }] },
+        'is no domain name',
+      ],
+    ),
     ['CNP-7: tcp: {}', tcp({}), 'tcp.destinationPort: is missing'],
     ['CNP-7: destinationPort: {}', tcp({ destinationPort: {} }), 'must have exactly one of number and range'],
     ['CNP-7: port 0', tcp({ destinationPort: { number: 0 } }), 'must be a number from 1 to 65535'],
@@ -234,6 +241,13 @@ test('CNP-8: peers that are not enforced are accepted with a warning that says w
   expect(accepted.problems.map(({ message }) => message)).toEqual([
     'domainNames is not enforced: the rule accepts nothing',
   ]);
+});
+
+test('CNP-40: domain names may end in a dot, begin with a wildcard, and be written in any case', () => {
+  const names = ['example.com', 'example.com.', '*.example.com', 'WWW.Example.COM', 'xn--bcher-kva.example'];
+  const { object } = egress({ action: 'Accept', to: [{ domainNames: names }] });
+  expect(object?.invalid).toBeUndefined();
+  expect(object?.egress[0]?.peers).toEqual([{ domainNames: names }]);
 });
 
 test('CNP-1: status is ignored, and a name of 100 characters is one', () => {

@@ -80,3 +80,47 @@ describe('the last word', () => {
     expect(ingressOf(base, allow)).toMatchObject({ verdict: 'allow', reason: 'rule' });
   });
 });
+
+describe('the rule that came closest', () => {
+  const only = (
+    port: number,
+    peers: ClusterNetworkPolicy['ingress'][number]['peers'],
+  ): ClusterNetworkPolicy['ingress'][number] => ({
+    name: 'metrics',
+    action: 'Accept',
+    peers,
+    protocols: [{ protocol: 'TCP', port }],
+  });
+
+  test('CNP-22: of a denial by a rule, the Accept before it', () => {
+    const top = clusterPolicy('top', { ingress: [only(9090, [ALL]), step('Deny'), only(80, [ALL])] });
+    expect(ingressOf(top)).toMatchObject({
+      clusterRule: { policy: 'top', index: 1 },
+      nearMiss: { rule: { policy: 'cnp:top', index: 0 }, failures: [{ text: 'port 80 is not 9090' }] },
+    });
+  });
+
+  test('CNP-20: of a denial by NetworkPolicies, an Accept of tier Admin where it came closer', () => {
+    const top = clusterPolicy('top', { ingress: [only(9090, [ALL])] });
+    const base = clusterPolicy('base', { tier: 'Baseline', ingress: [step('Accept')] });
+    const far = set.policy(makePolicy('in', { ingress: [rule([pods({ app: 'x', tier: 'y' })])] }));
+    expect(ingressOf(top, base, far)).toMatchObject({ reason: 'no-rule', nearMiss: { rule: { policy: 'cnp:top' } } });
+    expect(ingressOf(top, base, deny)).toMatchObject({ reason: 'no-rule', nearMiss: { rule: { policy: 'cnp:top' } } });
+  });
+
+  test('CNP-8: a rule with a peer that is not enforced says so', () => {
+    const egress = [
+      { name: '', action: 'Accept' as const, peers: [{ domainNames: ['example.com'] }], protocols: [] },
+      { name: '', action: 'Deny' as const, peers: [{ networks: ['0.0.0.0/0'] }], protocols: [] },
+    ];
+    const dryRun = new DryRun([
+      set.namespace(makeNamespace('default')),
+      set.pod(makePod('a', { ip: '10.1.0.1' })),
+      clusterPolicy('top', { egress }),
+    ]);
+    const flow = { source: '10.1.0.1', destination: '192.0.2.1', protocol: 'TCP', port: 443 } as const;
+    expect(judgeFlow(dryRun, flow).egress?.nearMiss?.failures).toMatchObject([
+      { text: 'domainNames is not enforced, and accepts nothing' },
+    ]);
+  });
+});

@@ -71,6 +71,7 @@ test('without the rules that lint calls redundant every verdict is the same', { 
         dryRun: new DryRun(withoutEndpoints(doubled)),
         raw: () => undefined,
         isMadeUp: () => false,
+        services: [],
       });
       const redundant = new Set(
         findings.filter(({ id }) => id === 'SL020').map(({ policy, path }) => `${policy} ${path}`),

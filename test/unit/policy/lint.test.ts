@@ -30,7 +30,12 @@ function lint(changes: readonly ClusterChange[], raw?: Readonly<Record<string, u
     set.pod(makePod('web', { ip: '10.1.0.1', namedPorts: [namedPort('http', 8080)] })),
     set.pod(makePod('db', { ip: '10.1.0.2' })),
   ];
-  return lintPolicies({ dryRun: new DryRun([...cluster, ...changes]), raw: () => raw, isMadeUp: () => false });
+  return lintPolicies({
+    dryRun: new DryRun([...cluster, ...changes]),
+    raw: () => raw,
+    isMadeUp: () => false,
+    services: [],
+  });
 }
 
 function ids(...changes: readonly ClusterChange[]): readonly LintId[] {
@@ -53,7 +58,7 @@ describe('whom policies select', () => {
 
   test('SL010: nothing is said when the input has no pods', () => {
     const dryRun = new DryRun([set.namespace(makeNamespace('default')), ingress(rule([pods({ app: 'x' })]))]);
-    expect(lintPolicies({ dryRun, raw: () => undefined, isMadeUp: () => false })).toEqual([]);
+    expect(lintPolicies({ dryRun, raw: () => undefined, isMadeUp: () => false, services: [] })).toEqual([]);
   });
 
   test('SL011: a peer that matches no pod, with pods of other namespaces that would', () => {
@@ -184,7 +189,7 @@ describe('blocks that meet the cluster', () => {
 
   test('addresses that were made up are nobody’s', () => {
     const dryRun = new DryRun([set.pod(makePod('web', { ip: '10.244.0.1' })), ingress(rule([block('10.0.0.0/8')]))]);
-    expect(lintPolicies({ dryRun, raw: () => undefined, isMadeUp: () => true })).toEqual([]);
+    expect(lintPolicies({ dryRun, raw: () => undefined, isMadeUp: () => true, services: [] })).toEqual([]);
   });
 });
 

@@ -164,7 +164,14 @@ describe('a Node', () => {
       name: 'n1',
       podCIDRs: ['10.1.0.0/24', 'fd00:1::/64'],
       addresses: ['192.168.0.1', '2001:db8::1'],
+      internalAddresses: ['192.168.0.1'],
     });
+  });
+
+  test('is in a zone when a label says so', () => {
+    const labels = { 'topology.kubernetes.io/zone': 'eu-1a', 'kubernetes.io/hostname': 'n1' };
+    expect(readNode({ metadata: { name: 'n1', labels } }).object).toMatchObject({ zone: 'eu-1a' });
+    expect(readNode({ metadata: { name: 'n1', labels: {} } }).object).not.toHaveProperty('zone');
   });
 
   test('podCIDR stands for podCIDRs where they are not given', () => {

@@ -3,6 +3,9 @@ import { type ClientTuple, hashTuple, slotOf } from './choose.ts';
 import { type Backend, type Frontend, hasAffinity } from './frontend.ts';
 import { formatEnd } from './key.ts';
 
+/** Backends whose share is named. */
+const SHARES_MAX = 10;
+
 export interface Choice {
   readonly state: Frontend['state'];
   /** Undefined: rejected or dropped. */
@@ -19,18 +22,43 @@ export interface Choice {
 export function explainChoice(frontend: Frontend, client: Pick<ClientTuple, 'source' | 'sourcePort'>): Choice {
   const affinity = hasAffinity(frontend);
   const tuple = { ...client, destinationPort: frontend.port, protocol: frontend.protocol };
-  const hash = hashTuple(tuple, affinity);
+  const hash = hashTuple(tuple);
   const why = [nameOf(frontend), ...whyTheseBackends(frontend)];
   if (frontend.slots.length === 0) return { state: frontend.state, backend: undefined, hash, slot: undefined, why };
   const slot = slotOf(hash, frontend.slots.length);
   const backend = frontend.backends.find(({ id }) => id === frontend.slots[slot]);
-  const whose = affinity
-    ? `client ${client.source} alone (session affinity)`
-    : `client ${formatEnd(client.source, client.sourcePort)}`;
-  why.push(`the hash of ${whose}, ${hash}, leads to slot ${slot} of ${frontend.slots.length}`);
+  if (affinity) why.push(affinityText(frontend));
+  why.push(
+    `the hash of client ${formatEnd(client.source, client.sourcePort)}, ${hash}, leads to slot ${slot} of ${frontend.slots.length}`,
+  );
   if (backend !== undefined)
     why.push(`the slot is that of ${formatEnd(backend.address, backend.port)}${placeOf(backend)}`);
   return { state: frontend.state, backend, hash, slot, why };
+}
+
+function affinityText({ affinityTimeoutSeconds }: Frontend): string {
+  return `a client whose last new flow is no more than ${affinityTimeoutSeconds} s ago keeps the backend it had, while that can be used (session affinity); for others:`;
+}
+
+/** What can be said before the client's port is known: why these backends, and how flows are spread over them. */
+export function explainShares(frontend: Frontend): readonly string[] {
+  const { slots, backends } = frontend;
+  const counts = new Map<number, number>();
+  for (const id of slots) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const shares = backends.map((backend) => {
+    const percent = ((100 * (counts.get(backend.id) ?? 0)) / slots.length).toFixed(1);
+    return `${percent} % of flows go to ${formatEnd(backend.address, backend.port)}${placeOf(backend)}`;
+  });
+  const named = shares.slice(0, SHARES_MAX);
+  const more = shares.length - named.length;
+  return [
+    nameOf(frontend),
+    ...whyTheseBackends(frontend),
+    ...(hasAffinity(frontend) ? [affinityText(frontend)] : []),
+    "the client's port decides on one, by the hash of the tuple",
+    ...named,
+    ...(more > 0 ? [`and ${more} more likewise`] : []),
+  ];
 }
 
 function nameOf({ address, port, protocol, service, portName }: Frontend): string {

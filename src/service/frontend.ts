@@ -4,7 +4,7 @@ import type { Protocol, TrafficPolicy } from './model.ts';
 import type { FrontendState, Topology } from './select.ts';
 
 export interface Backend {
-  /** Of address and port, whatever frontends they are behind. */
+  /** Of address and port behind this frontend: behind another they have another. */
   readonly id: number;
   readonly key: string;
   readonly address: string;
@@ -74,13 +74,9 @@ function sameBackend(a: Omit<Backend, 'id'>, b: Omit<Backend, 'id'>): boolean {
   );
 }
 
-/** Whether the slots of one are those of the other: they lead to the same backends, in tables of one size. */
+/** Whether the slots of one are those of the other: they lead to the same backends. */
 export function sameSlots(a: FrontendDraft, b: FrontendDraft): boolean {
-  return (
-    hasAffinity(a) === hasAffinity(b) &&
-    a.backends.length === b.backends.length &&
-    a.backends.every(({ key }, i) => key === b.backends[i]!.key)
-  );
+  return a.backends.length === b.backends.length && a.backends.every(({ key }, i) => key === b.backends[i]!.key);
 }
 
 /** Session affinity ClientIP. */

@@ -61,3 +61,8 @@ export class IdTable {
     for (const [key, { users }] of this.#records) if (users === 0) this.#records.delete(key);
   }
 }
+
+/** What a backend's number is of: its address and port (backendKey) behind one frontend. */
+export function backendIdKey(frontendId: number, backendKey: string): string {
+  return `${frontendId} ${backendKey}`;
+}

@@ -19,4 +19,4 @@ export const FRONTEND_BACKENDS_MAX = 16_384;
 /** Of the kernel's tables. */
 export const FRONTENDS_MAX = 65_536;
 export const BACKENDS_MAX = 262_144;
-export const SLOTS_MAX = 8_388_608;
+export const SLOTS_MAX = 4_194_304;

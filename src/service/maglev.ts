@@ -15,27 +15,24 @@ const SKIP_SEED = 0x736b6970;
 /** A table is this many times as large as the set at least, so loads differ by one in fifteen at most. */
 const SLOTS_PER_BACKEND = 16;
 /** Primes. The next is taken when the set outgrows one; only the last is filled beyond SLOTS_PER_BACKEND. */
-const TABLE_SIZES = [61, 127, 251, 509, 1021, 2039, 4093, 8191, 16_381, 32_749, 65_521] as const;
-/**
- * With the next size nearly every client gets another backend. New flows may go anywhere, but clients with session
- * affinity feel it, so theirs comes at 256 backends for the first time.
- */
-const AFFINITY_TABLE_SIZES = [4093, 65_521] as const;
+const TABLE_SIZES = [
+  61, 89, 127, 179, 251, 359, 509, 719, 1021, 1447, 2039, 2887, 4093, 5791, 8191, 11_579, 16_381, 23_167, 32_749,
+  46_327, 65_521,
+] as const;
 const LARGEST = 65_521;
 
 /** Slots of a table for so many backends; none for none, one for one. */
-export function tableSize(backends: number, affinity: boolean): number {
+export function tableSize(backends: number): number {
   if (backends <= 1) return backends;
-  const sizes: readonly number[] = affinity ? AFFINITY_TABLE_SIZES : TABLE_SIZES;
-  return sizes.find((size) => size >= backends * SLOTS_PER_BACKEND) ?? LARGEST;
+  return TABLE_SIZES.find((size) => size >= backends * SLOTS_PER_BACKEND) ?? LARGEST;
 }
 
 /**
  * For every slot the index of its backend. The keys (backendKey) are sorted and each is there once; at most
  * FRONTEND_BACKENDS_MAX of them.
  */
-export function buildTable(keys: readonly string[], affinity: boolean): Uint16Array {
-  const size = tableSize(keys.length, affinity);
+export function buildTable(keys: readonly string[]): Uint16Array {
+  const size = tableSize(keys.length);
   const table = new Uint16Array(size);
   if (keys.length <= 1) return table;
   const free = new Uint8Array(size).fill(1);

@@ -26,6 +26,13 @@ export interface ServiceProblem extends Problem {
   readonly name: string;
 }
 
+/** On one line: what it is about, what is wrong, the cure. */
+export function formatProblem({ kind, namespace, name, path, message, hint, severity }: ServiceProblem): string {
+  const where = path === '' ? '' : `: ${path}`;
+  const cure = hint === undefined ? '' : `; ${hint}`;
+  return `${severity}: ${kind} ${namespace}/${name}${where}: ${message}${cure}`;
+}
+
 /** Collects the problems of one object. Past PROBLEMS_MAX they are only counted. */
 export class Report {
   readonly #kept: Problem[] = [];

@@ -9,8 +9,8 @@
 import { parseAddress } from '../net/address.ts';
 import { Claims } from './claims.ts';
 import { draftService, type ServiceDraft } from './draft.ts';
-import { type Backend, type Frontend, type FrontendDraft, hasAffinity, sameFrontend, sameSlots } from './frontend.ts';
-import { type GivenIds, IdTable } from './id-table.ts';
+import { type Backend, type Frontend, type FrontendDraft, sameFrontend, sameSlots } from './frontend.ts';
+import { backendIdKey, type GivenIds, IdTable } from './id-table.ts';
 import { frontendKey } from './key.ts';
 import { buildTable } from './maglev.ts';
 import type { NodeLocation, Protocol, ServiceChange } from './model.ts';
@@ -156,9 +156,9 @@ export class ServiceResolver {
 
   /** Last of all, so that a backend which only changes frontends keeps its id. */
   #releaseIds(released: readonly Frontend[]): void {
-    for (const { key, backends } of released) {
+    for (const { key, id, backends } of released) {
       this.#frontendIds.release(key);
-      for (const backend of backends) this.#backendIds.release(backend.key);
+      for (const backend of backends) this.#backendIds.release(backendIdKey(id, backend.key));
     }
     if (this.#revision > 1) return;
     this.#frontendIds.dropUnused();
@@ -167,13 +167,17 @@ export class ServiceResolver {
 
   /** Takes ids; they are held until the frontend is replaced or removed. */
   #make(draft: FrontendDraft, before: Frontend | undefined): Frontend {
-    const backends = draft.backends.map((backend) => ({ id: this.#backendIds.acquire(backend.key), ...backend }));
+    const frontend = this.#frontendIds.acquire(draft.key);
+    const backends = draft.backends.map((backend) => ({
+      id: this.#backendIds.acquire(backendIdKey(frontend, backend.key)),
+      ...backend,
+    }));
     return {
       ...draft,
-      id: this.#frontendIds.acquire(draft.key),
+      id: frontend,
       backends,
       // Ids of backends that stay are held by `before`, so they are the same.
-      slots: before !== undefined && sameSlots(draft, before) ? before.slots : makeSlots(backends, hasAffinity(draft)),
+      slots: before !== undefined && sameSlots(draft, before) ? before.slots : makeSlots(backends),
     };
   }
 
@@ -202,11 +206,8 @@ export class ServiceResolver {
   }
 }
 
-function makeSlots(backends: readonly Backend[], affinity: boolean): Uint32Array {
-  const table = buildTable(
-    backends.map(({ key }) => key),
-    affinity,
-  );
+function makeSlots(backends: readonly Backend[]): Uint32Array {
+  const table = buildTable(backends.map(({ key }) => key));
   const slots = new Uint32Array(table.length);
   for (let slot = 0; slot < table.length; slot++) slots[slot] = backends[table[slot]!]!.id;
   return slots;

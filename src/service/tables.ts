@@ -3,27 +3,25 @@
  * worker can transfer them and two of them can be compared by a merge. Pure data.
  *
  * A packet to (address, port, protocol):
- * 1. the frontend of that key; FRONTEND_REJECT answers it with an error, FRONTEND_DROP drops it (SVC-30); otherwise the
- *    slot of its hash (choose.ts) names the backend;
+ * 1. the frontend of that key; FRONTEND_REJECT answers it with an error, FRONTEND_DROP drops it (SVC-30); otherwise, with
+ *    affinitySeconds, the backend that the client had, and the slot of its hash (choose.ts) names the backend of the rest;
  * 2. no such frontend, but the address is one of `addresses`: a port that the Service does not have; rejected (SVC-36);
  * 3. neither, but the address is inside `ranges`: dropped, as no such Service;
  * 4. otherwise it is not for a Service.
  *
- * Ids: that of a frontend is of its key, that of a backend of its address and port. Neither is given again after it fell
- * out of use. Slots name backends by id, not by address: four bytes each.
+ * Ids: that of a frontend is of its key, that of a backend of its frontend, address and port, so that a flow or a client
+ * that remembers a backend can tell whether the frontend still has it. Neither is given again after it fell out of use. Slots name backends by id, not by address: four bytes each.
  *
  * Order of writing: backends, then slots, then frontends, then what nothing leads to any more goes in the opposite order.
  * A slot read on the way holds its old backend or its new one, and both are there.
  */
 import type { Cidr } from '../net/cidr.ts';
-import { type Frontend, hasAffinity } from './frontend.ts';
-import type { GivenIds } from './id-table.ts';
+import type { Frontend } from './frontend.ts';
+import { backendIdKey, type GivenIds } from './id-table.ts';
 import { ADDRESS_KEY_BYTES, BACKEND_KEY_BYTES, FRONTEND_KEY_BYTES, readKey, writeKey } from './key.ts';
 import { BACKENDS_MAX, FRONTENDS_MAX, SLOTS_MAX } from './limits.ts';
 import type { Resolution } from './resolve.ts';
 
-/** The client's address alone decides on the backend (SVC-24). */
-export const FRONTEND_AFFINITY = 1;
 /** There is no usable endpoint anywhere: TCP reset, or ICMP port unreachable. */
 export const FRONTEND_REJECT = 2;
 /** There are some, but none that may be used here: dropped. */
@@ -47,9 +45,11 @@ export interface FrontendTable {
   readonly slotCount: Uint32Array;
 }
 
-/** Sorted by id, each once, whatever the number of frontends it is behind. */
+/** Sorted by id. */
 export interface BackendTable {
   readonly ids: Uint32Array;
+  /** Id of the frontend that each is behind. */
+  readonly frontends: Uint32Array;
   /** BACKEND_KEY_BYTES an entry: family, address (16), port (2, network order). */
   readonly keys: Uint8Array;
 }
@@ -100,6 +100,19 @@ export function exceededLimits({ frontends, backends, slots }: ServiceTables): r
   return needs.filter(({ needed, available }) => needed > available);
 }
 
+/** Services that a message about a full table names. */
+const SERVICES_NAMED_MAX = 3;
+
+/** Those with the largest tables of slots, `namespace/name`: what to look at when something does not fit. */
+export function largestServices(frontends: readonly Pick<Frontend, 'service' | 'slots'>[]): readonly string[] {
+  const slots = new Map<string, number>();
+  for (const frontend of frontends) {
+    slots.set(frontend.service, (slots.get(frontend.service) ?? 0) + frontend.slots.length);
+  }
+  const sorted = [...slots].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  return sorted.slice(0, SERVICES_NAMED_MAX).map(([service]) => service);
+}
+
 /** The ids of what the kernel holds, for the resolver of a new agent. */
 export function givenIds(
   tables: Pick<ServiceTables, 'nextIds'> & {
@@ -107,12 +120,15 @@ export function givenIds(
     readonly backends: BackendTable;
   },
 ): { readonly frontends: GivenIds; readonly backends: GivenIds } {
-  const pairs = (keys: Uint8Array, ids: Uint32Array, bytes: number): [string, number][] =>
-    Array.from(ids, (id, i) => [readKey(keys, i * bytes, bytes), id]);
   const { frontends, backends, nextIds } = tables;
+  const frontendKey = (i: number): string => readKey(frontends.keys, i * FRONTEND_KEY_BYTES, FRONTEND_KEY_BYTES);
+  const backendKey = (i: number): string => readKey(backends.keys, i * BACKEND_KEY_BYTES, BACKEND_KEY_BYTES);
   return {
-    frontends: { ids: pairs(frontends.keys, frontends.ids, FRONTEND_KEY_BYTES), next: nextIds.frontend },
-    backends: { ids: pairs(backends.keys, backends.ids, BACKEND_KEY_BYTES), next: nextIds.backend },
+    frontends: { ids: Array.from(frontends.ids, (id, i) => [frontendKey(i), id]), next: nextIds.frontend },
+    backends: {
+      ids: Array.from(backends.ids, (id, i) => [backendIdKey(backends.frontends[i]!, backendKey(i)), id]),
+      next: nextIds.backend,
+    },
   };
 }
 
@@ -131,7 +147,7 @@ function makeFrontends(frontends: readonly Frontend[]): Pick<ServiceTables, 'fro
   for (const [i, frontend] of frontends.entries()) {
     writeKey(frontend.key, table.keys, i * FRONTEND_KEY_BYTES);
     table.ids[i] = frontend.id;
-    table.flags[i] = flagsOf(frontend);
+    table.flags[i] = frontendFlags(frontend);
     table.affinitySeconds[i] = frontend.affinityTimeoutSeconds;
     table.firstSlot[i] = at;
     table.slotCount[i] = frontend.slots.length;
@@ -141,25 +157,26 @@ function makeFrontends(frontends: readonly Frontend[]): Pick<ServiceTables, 'fro
   return { frontends: table, slots };
 }
 
-function flagsOf(frontend: Frontend): number {
-  const affinity = hasAffinity(frontend) ? FRONTEND_AFFINITY : 0;
-  switch (frontend.state) {
+/** FRONTEND_* bits. */
+export function frontendFlags({ state }: Pick<Frontend, 'state'>): number {
+  switch (state) {
     case 'backends':
-      return affinity;
+      return 0;
     case 'reject':
-      return affinity | FRONTEND_REJECT;
+      return FRONTEND_REJECT;
     case 'drop':
-      return affinity | FRONTEND_DROP;
+      return FRONTEND_DROP;
   }
 }
 
 function makeBackends(frontends: readonly Frontend[]): BackendTable {
-  const byId = new Map<number, string>();
-  for (const { backends } of frontends) for (const { key, id } of backends) byId.set(id, key);
+  const byId = new Map<number, { readonly key: string; readonly frontend: number }>();
+  for (const { id: frontend, backends } of frontends)
+    for (const { key, id } of backends) byId.set(id, { key, frontend });
   const ids = Uint32Array.from(byId.keys()).sort();
   const keys = new Uint8Array(ids.length * BACKEND_KEY_BYTES);
-  for (const [i, id] of ids.entries()) writeKey(byId.get(id)!, keys, i * BACKEND_KEY_BYTES);
-  return { ids, keys };
+  for (const [i, id] of ids.entries()) writeKey(byId.get(id)!.key, keys, i * BACKEND_KEY_BYTES);
+  return { ids, frontends: ids.map((id) => byId.get(id)!.frontend), keys };
 }
 
 /** The frontends are sorted by address first. */

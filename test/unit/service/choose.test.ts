@@ -21,31 +21,20 @@ test.each([
   expect(murmur3(words(text), seed)).toBe(hash);
 });
 
-const VECTORS: readonly [string, number, number, Protocol, boolean, number, number, number][] = [
-  ['10.0.0.1', 40000, 80, 'TCP', false, 0x2754c874, 251, 38],
-  ['10.0.0.1', 40001, 80, 'TCP', false, 0x98706347, 251, 149],
-  ['10.0.0.1', 40000, 80, 'TCP', true, 0xfa09c22b, 4093, 3997],
-  ['10.0.0.1', 40000, 53, 'UDP', false, 0xbefef3af, 251, 187],
-  ['10.244.1.17', 52341, 443, 'TCP', false, 0x0cafc0bb, 1021, 50],
-  ['10.244.255.254', 65535, 65535, 'SCTP', false, 0x8155a6b0, 4093, 2067],
-  ['fd00::1', 40000, 80, 'TCP', false, 0xce3b94c0, 251, 202],
-  ['fd00::1', 40000, 80, 'TCP', true, 0x2c005623, 4093, 703],
-  ['2001:db8:ffff::abcd', 1024, 5353, 'UDP', false, 0x1e3ef46e, 65521, 7741],
-  ['192.168.10.200', 1, 1, 'TCP', false, 0x6550d4c5, 1, 0],
+const VECTORS: readonly [string, number, number, Protocol, number, number, number][] = [
+  ['10.0.0.1', 40000, 80, 'TCP', 0x2754c874, 251, 38],
+  ['10.0.0.1', 40001, 80, 'TCP', 0x98706347, 251, 149],
+  ['10.0.0.1', 40000, 53, 'UDP', 0xbefef3af, 251, 187],
+  ['10.244.1.17', 52341, 443, 'TCP', 0x0cafc0bb, 1021, 50],
+  ['10.244.255.254', 65535, 65535, 'SCTP', 0x8155a6b0, 4093, 2067],
+  ['fd00::1', 40000, 80, 'TCP', 0xce3b94c0, 251, 202],
+  ['2001:db8:ffff::abcd', 1024, 5353, 'UDP', 0x1e3ef46e, 65521, 7741],
+  ['192.168.10.200', 1, 1, 'TCP', 0x6550d4c5, 1, 0],
 ];
 
-test.each(VECTORS)(
-  '%s:%i to port %i/%s, affinity %s',
-  (source, sourcePort, port, protocol, affinity, hash, size, slot) => {
-    const found = hashTuple({ source, sourcePort, destinationPort: port, protocol }, affinity);
-    expect([found, slotOf(found, size)]).toEqual([hash, slot]);
-  },
-);
-
-test('SVC-24: with affinity neither ports nor protocol count', () => {
-  const hash = (sourcePort: number, destinationPort: number, protocol: Protocol): number =>
-    hashTuple({ source: '10.0.0.1', sourcePort, destinationPort, protocol }, true);
-  expect(hash(1, 2, 'TCP')).toBe(hash(3, 4, 'UDP'));
+test.each(VECTORS)('%s:%i to port %i/%s', (source, sourcePort, port, protocol, hash, size, slot) => {
+  const found = hashTuple({ source, sourcePort, destinationPort: port, protocol });
+  expect([found, slotOf(found, size)]).toEqual([hash, slot]);
 });
 
 test('every slot is reached, the first and the last by the ends of the hash', () => {
@@ -53,7 +42,7 @@ test('every slot is reached, the first and the last by the ends of the hash', ()
   const seen = new Set<number>();
   for (let port = 1; port <= 65535; port++) {
     const tuple = { source: '10.0.0.1', sourcePort: port, destinationPort: 80, protocol: 'TCP' } as const;
-    seen.add(slotOf(hashTuple(tuple, false), 4093));
+    seen.add(slotOf(hashTuple(tuple), 4093));
   }
   expect(seen.size).toBe(4093);
 });

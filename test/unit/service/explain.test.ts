@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { hashTuple, slotOf } from '../../../src/service/choose.ts';
-import { type Choice, explainChoice } from '../../../src/service/explain.ts';
+import { type Choice, explainChoice, explainShares } from '../../../src/service/explain.ts';
 import type { Service, SliceEndpoint } from '../../../src/service/model.ts';
 import {
   endpoint,
@@ -32,7 +32,7 @@ test('the backend is that of the slot, with a sentence a step', () => {
     {},
     PODS.map((pod) => ({ ...pod, forZones: [] })),
   );
-  const hash = hashTuple({ ...CLIENT, destinationPort: 80, protocol: 'TCP' }, false);
+  const hash = hashTuple({ ...CLIENT, destinationPort: 80, protocol: 'TCP' });
   expect([state, slot]).toEqual(['backends', slotOf(hash, 61)]);
   expect(why).toEqual([
     '10.96.0.1:80/TCP is Service shop/web',
@@ -42,14 +42,23 @@ test('the backend is that of the slot, with a sentence a step', () => {
   ]);
 });
 
-test('SVC-24: with affinity every port of the client leads to one backend', () => {
-  const affinity = { affinityTimeoutSeconds: 60 };
+test('SVC-24: with affinity the choice is that of a client which is not remembered, and it says so', () => {
   const pods = PODS.map((pod) => ({ ...pod, forZones: [] }));
-  const ids = [1, 2, 3, 40_000].map(
-    (sourcePort) => explain(affinity, pods, { ...CLIENT, sourcePort }).backend?.address,
-  );
-  expect(new Set(ids).size).toBe(1);
-  expect(explain(affinity, pods).why[2]).toMatch(/^the hash of client 10\.0\.1\.1 alone \(session affinity\), /);
+  const { why, backend } = explain({ affinityTimeoutSeconds: 60 }, pods);
+  expect(backend).toEqual(explain({}, pods).backend);
+  expect(why[2]).toMatch(/^a client whose last new flow is no more than 60 s ago keeps the backend it had/);
+});
+
+test('without a port there are shares of all flows', () => {
+  const scenario = new ServiceScenario([
+    setService(makeService('shop/web')),
+    setSlice(makeSlice('shop/web-1', 'web', { endpoints: [endpoint('10.0.0.1'), endpoint('10.0.0.2')] })),
+  ]);
+  expect(explainShares(scenario.last.frontends[0]!).slice(2)).toEqual([
+    "the client's port decides on one, by the hash of the tuple",
+    '50.8 % of flows go to 10.0.0.1:8080',
+    '49.2 % of flows go to 10.0.0.2:8080',
+  ]);
 });
 
 test.each<[string, Partial<Service>, readonly SliceEndpoint[], string, string]>([

@@ -3,7 +3,6 @@ import { type Cidr, parseCidr } from '../../../src/net/cidr.ts';
 import { FRONTENDS_MAX, SLOTS_MAX } from '../../../src/service/limits.ts';
 import {
   exceededLimits,
-  FRONTEND_AFFINITY,
   FRONTEND_DROP,
   FRONTEND_REJECT,
   givenIds,
@@ -66,23 +65,18 @@ test('frontends are written in order of key, with flags, affinity and their runs
     ...key(3, 0, 80, 6),
     ...six,
   ]);
-  expect([...frontends.flags]).toEqual([
-    0,
-    FRONTEND_REJECT,
-    FRONTEND_AFFINITY,
-    FRONTEND_DROP,
-    FRONTEND_AFFINITY | FRONTEND_REJECT,
-  ]);
+  expect([...frontends.flags]).toEqual([0, FRONTEND_REJECT, 0, FRONTEND_DROP, FRONTEND_REJECT]);
   expect([...frontends.affinitySeconds]).toEqual([0, 0, 60, 0, 60]);
-  expect([...frontends.firstSlot]).toEqual([0, 1, 1, 4094, 4094]);
-  expect([...frontends.slotCount]).toEqual([1, 0, 4093, 0, 0]);
-  expect([slots.length, revision, nextIds]).toEqual([4094, 1, { frontend: 6, backend: 3 }]);
+  expect([...frontends.firstSlot]).toEqual([0, 1, 1, 62, 62]);
+  expect([...frontends.slotCount]).toEqual([1, 0, 61, 0, 0]);
+  expect([slots.length, revision, nextIds]).toEqual([62, 1, { frontend: 6, backend: 4 }]);
 });
 
-test('backends are there once each, in order of id, and every slot names one', () => {
+test('backends are there once a frontend, in order of id, and every slot names one', () => {
   const { backends, slots } = tablesOf(new ServiceScenario(CHANGES));
-  const pods = [1, 2].map((last) => [4, 10, 0, 0, last, ...Array<number>(12).fill(0), 8080 >> 8, 8080 & 255]);
+  const pods = [1, 1, 2].map((last) => [4, 10, 0, 0, last, ...Array<number>(12).fill(0), 8080 >> 8, 8080 & 255]);
   expect([...backends.keys]).toEqual(pods.flat());
+  expect([...backends.frontends]).toEqual([1, 3, 3]);
   expect(new Set(slots)).toEqual(new Set(backends.ids));
 });
 

@@ -90,6 +90,15 @@ export class Snapshot {
     return this.#pods.get(objectKey(namespace, name));
   }
 
+  /** Whether an endpoint of this node is the pod's (NP-125). */
+  hasEndpoint({ namespace, name, uid }: Pod): boolean {
+    const isOf = (endpoint: LocalEndpoint): boolean =>
+      endpoint.namespace === namespace &&
+      endpoint.name === name &&
+      (endpoint.uid === '' || uid === '' || endpoint.uid === uid);
+    return this.#localEndpoints.values().some(isOf);
+  }
+
   /** Whether a pod that is neither finished (NP-120) nor on the host's network shows the address (canonical text). */
   isPodAddress(address: string): boolean {
     return this.#liveAddresses.has(address);

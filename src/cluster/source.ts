@@ -65,12 +65,30 @@ export interface Freshness {
   readonly fault: string | undefined;
 }
 
+/** What came of asking for one pod. */
+export type PodInquiry =
+  /** It was told, or is known already: the snapshot has it. */
+  | { readonly kind: 'known' }
+  /** It is not there, or cannot be asked for now: the reason, for a person. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
 export interface ClusterSource extends AsyncDisposable {
   /** Once. The first update holds the whole state and comes before `synced` resolves. */
   start(listener: ClusterListener): void;
   /** Rejects with ConfigError when the source can't be used as it is configured, or is closed before. */
   readonly synced: Promise<void>;
   freshness(): Freshness;
+  /**
+   * Resolves once what the source can know now was told.
+   * @throws ConfigError when it cannot see anything now, or is closed.
+   */
+  sync(): Promise<void>;
+  /**
+   * Asks for one pod and tells of it as if it had been seen. Sources that see everything at once do not have this.
+   * @param uid of the pod that is meant; undefined: whichever has the name.
+   * @param signal gives the question up.
+   */
+  inquire?(namespace: string, name: string, uid: string | undefined, signal: AbortSignal): Promise<PodInquiry>;
   /** No update comes after this returns. Idempotent. */
   close(): Promise<void>;
 }

@@ -68,6 +68,10 @@ export class ApiServerStore {
     return [...this.#of(path)].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
   }
 
+  get(path: string, key: string): RawObject | undefined {
+    return this.#of(path).get(key);
+  }
+
   eventsAfter(path: string, revision: number): readonly StoredEvent[] {
     return this.#events.filter((event) => event.path === path && event.revision > revision);
   }

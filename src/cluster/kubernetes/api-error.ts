@@ -14,6 +14,8 @@ export const API_ERROR_KINDS = [
   'forbidden',
   /** 404: the type of object is not served. */
   'absent',
+  /** 409: an object of that name is there, or it was changed meanwhile. */
+  'conflict',
   /** 410: the version asked for is forgotten. */
   'gone',
   /** The version asked for lies in the server's future. */
@@ -74,6 +76,7 @@ function kindOf(code: number, status: Status, words: string): ApiErrorKind {
   if (code === 401) return 'unauthorized';
   if (code === 403) return 'forbidden';
   if (code === 404) return 'absent';
+  if (code === 409) return 'conflict';
   if (code === 410) return 'gone';
   if (code === 429) return 'throttled';
   return code >= 500 ? 'server' : 'refused';

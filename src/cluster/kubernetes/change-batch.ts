@@ -1,7 +1,8 @@
 /** Changes of several resources, gathered and put into the order that ClusterUpdate promises. */
 import type { ClusterChange } from '../../policy/model.ts';
 import type { ServiceChange } from '../../service/model.ts';
-import type { KnownObject } from '../manifests/object-readers.ts';
+import { CHANGE_ORDER, SERVICE_CHANGE_ORDER } from '../change-order.ts';
+import type { KnownObject } from '../object-readers.ts';
 import type { ClusterUpdate } from '../source.ts';
 
 type Op = ClusterChange['op'];
@@ -9,26 +10,6 @@ type Op = ClusterChange['op'];
 type Change =
   | { readonly kind: string; readonly op: 'set'; readonly object: KnownObject }
   | { readonly kind: string; readonly op: 'delete'; readonly key: string };
-
-const ORDER: readonly (readonly [Op, string])[] = [
-  ['delete', 'Pod'],
-  ['set', 'Namespace'],
-  ['set', 'Node'],
-  ['set', 'NetworkPolicy'],
-  ['set', 'ClusterNetworkPolicy'],
-  ['set', 'Pod'],
-  ['delete', 'NetworkPolicy'],
-  ['delete', 'ClusterNetworkPolicy'],
-  ['delete', 'Node'],
-  ['delete', 'Namespace'],
-];
-
-const SERVICE_ORDER: readonly (readonly [Op, string])[] = [
-  ['set', 'Service'],
-  ['set', 'EndpointSlice'],
-  ['delete', 'EndpointSlice'],
-  ['delete', 'Service'],
-];
 
 /** Of several changes of one object the last counts. */
 export class ChangeBatch {
@@ -46,8 +27,8 @@ export class ChangeBatch {
   /** Everything put in since the last time. */
   take(): Pick<ClusterUpdate, 'changes' | 'services'> {
     // A reader's object is of the type that belongs to its kind.
-    const changes = this.#inOrder(ORDER) as readonly ClusterChange[];
-    const services = this.#inOrder(SERVICE_ORDER) as readonly ServiceChange[];
+    const changes = this.#inOrder(CHANGE_ORDER) as readonly ClusterChange[];
+    const services = this.#inOrder(SERVICE_CHANGE_ORDER) as readonly ServiceChange[];
     this.#kinds.clear();
     return { changes, services };
   }

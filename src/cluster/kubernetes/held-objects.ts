@@ -28,8 +28,15 @@ interface Held<T> {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
+  readonly generation: number;
   readonly object: T | undefined;
   readonly problems: readonly Problem[];
+}
+
+/** Which object it is, and how often what it asks for has changed. */
+export interface ObjectVersion {
+  readonly uid: string;
+  readonly generation: number;
 }
 
 export class HeldObjects<T> {
@@ -47,18 +54,29 @@ export class HeldObjects<T> {
     return this.#held.size;
   }
 
+  /** Of the object as it was seen last; undefined when it is not there. */
+  version(key: string): ObjectVersion | undefined {
+    return this.#held.get(key);
+  }
+
+  /** The object as it was read last; undefined when it is not there or cannot be used. */
+  object(key: string): T | undefined {
+    return this.#held.get(key)?.object;
+  }
+
   /** Events passed over so far. */
   get duplicates(): number {
     return this.#duplicates;
   }
 
   /** A list that comes page by page; what it changes is known when it is whole. */
-  beginList(): { add(raw: unknown): void; finish(): readonly ObjectChange<T>[] } {
+  beginList(): { /** Gives its key. */ add(raw: unknown): string; finish(): readonly ObjectChange<T>[] } {
     const next = new Map<string, Held<T>>();
     return {
       add: (raw) => {
         const [key, held] = this.#read(raw);
         next.set(key, held);
+        return key;
       },
       finish: () => this.#replace(next),
     };
@@ -86,9 +104,9 @@ export class HeldObjects<T> {
   }
 
   #read(raw: unknown): readonly [string, Held<T>] {
-    const { key, namespace, name, uid } = identityOf(raw, this.#resource.namespaced);
+    const { key, namespace, name, uid, generation } = identityOf(raw, this.#resource.namespaced);
     const { object, problems } = this.#resource.read(raw);
-    return [key, { namespace, name, uid, object, problems }];
+    return [key, { namespace, name, uid, generation, object, problems }];
   }
 
   #replace(next: Map<string, Held<T>>): readonly ObjectChange<T>[] {

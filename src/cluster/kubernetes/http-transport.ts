@@ -53,7 +53,7 @@ export class HttpTransport implements ApiTransport {
     this.#agent = this.#makeAgent({});
   }
 
-  async get({ path, query, signal }: ApiRequest): Promise<ApiResponse> {
+  async send({ path, query, signal, write }: ApiRequest): Promise<ApiResponse> {
     const credentials = await this.#credentials(signal);
     const { server } = this.#source;
     const url = new URL(server);
@@ -63,6 +63,10 @@ export class HttpTransport implements ApiTransport {
       accept: 'application/json',
       'accept-encoding': 'identity',
       'user-agent': 'sluice',
+      ...(write !== undefined && {
+        'content-type': write.contentType,
+        'content-length': String(Buffer.byteLength(write.body)),
+      }),
       ...credentials.headers,
     };
     const agent = credentials.proxyAgent ?? this.#agentFor(credentials.tls);
@@ -71,7 +75,7 @@ export class HttpTransport implements ApiTransport {
       const fail = (error: unknown): void => reject(networkError(url, error));
       let request: ClientRequest;
       try {
-        request = send(url, { agent, headers, signal, ...credentials.tls });
+        request = send(url, { method: write?.method ?? 'GET', agent, headers, signal, ...credentials.tls });
       } catch (error) {
         fail(error);
         return;
@@ -85,7 +89,7 @@ export class HttpTransport implements ApiTransport {
           body: bodyOf(message, url),
         }),
       );
-      request.end();
+      request.end(write?.body);
     });
   }
 

@@ -10,12 +10,16 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import { ConfigError } from '../../lib/errors.ts';
-import type { KnownObject } from '../manifests/object-readers.ts';
-import type { ClusterListener, ClusterSource, Freshness, ObjectProblem } from '../source.ts';
+import type { Pod } from '../../policy/model.ts';
+import type { KnownObject } from '../object-readers.ts';
+import type { ClusterListener, ClusterSource, Freshness, ObjectProblem, PodInquiry } from '../source.ts';
 import { ChangeBatch } from './change-batch.ts';
-import type { ObjectChange } from './held-objects.ts';
-import { BATCH_DELAY_MS, FAULT_TOLERATED_MS } from './limits.ts';
+import { objectKey } from '../snapshot.ts';
+import type { ObjectChange, ObjectVersion } from './held-objects.ts';
+import { BATCH_DELAY_MS, FAULT_TOLERATED_MS, OVERLAY_LOOK_MS } from './limits.ts';
 import { ObjectProblems } from './object-problems.ts';
+import { PodOverlay } from './pod-overlay.ts';
+import { PodQuery, type PodQueryStats } from './pod-query.ts';
 import { Reflector, type ReflectorStats } from './reflector.ts';
 import { knownResources, type Resource } from './resource.ts';
 import type { ApiTransport } from './transport.ts';
@@ -26,6 +30,8 @@ export interface KubernetesSourceOptions {
   readonly clock: Clock;
   /** From 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
+  /** Whether the pod has an endpoint on this node. @default no pod has */
+  readonly isLocal?: (pod: Pod) => boolean;
   /** @default knownResources() */
   readonly resources?: readonly Resource<KnownObject>[];
 }
@@ -36,6 +42,9 @@ export class KubernetesSource implements ClusterSource {
   readonly #clock: Clock;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #reflectors: readonly Reflector<KnownObject>[];
+  readonly #query: PodQuery;
+  readonly #overlay: PodOverlay = new PodOverlay();
+  readonly #isLocal: (pod: Pod) => boolean;
   readonly #batch: ChangeBatch = new ChangeBatch();
   readonly #problems: ObjectProblems = new ObjectProblems();
   /** Kinds that are told to be out of sight. */
@@ -44,11 +53,14 @@ export class KubernetesSource implements ClusterSource {
   #isSynced = false;
   #closed = false;
   #cancelFlush: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(options: KubernetesSourceOptions) {
     const { transport, clock, random, resources = knownResources() } = options;
     this.#transport = transport;
     this.#clock = clock;
+    this.#query = new PodQuery(transport, clock);
+    this.#isLocal = options.isLocal ?? (() => false);
     this.#reflectors = resources.map(
       (resource) =>
         new Reflector({
@@ -58,6 +70,10 @@ export class KubernetesSource implements ClusterSource {
           random,
           onChanges: (changes) => this.#take(resource, changes),
           onFault: () => this.#noticeFaults(),
+          isAwaited: (key) => resource.kind === 'Pod' && this.#overlay.has(key),
+          onSeen: (op, identity) => {
+            if (this.#overlay.see(op, identity)) this.#tellWatched(identity.key);
+          },
         }),
     );
     this.synced = this.#ready.promise;
@@ -86,14 +102,54 @@ export class KubernetesSource implements ClusterSource {
     };
   }
 
+  /** A watch tells by itself; what it brought is passed on without the delay. */
+  async sync(): Promise<void> {
+    await this.synced;
+    if (this.#closed) throw new ConfigError('the watch on the API server is closed');
+    const { fault } = this.freshness();
+    if (fault !== undefined) throw new ConfigError(`the API server cannot be seen: ${fault}`);
+    this.#flushNow();
+  }
+
+  async inquire(namespace: string, name: string, uid: string | undefined, signal: AbortSignal): Promise<PodInquiry> {
+    if (!this.#isSynced || this.#closed) return { kind: 'unknown', reason: 'the API server has not been listed yet' };
+    if (this.#overlay.isFull) return { kind: 'unknown', reason: 'the watch lags behind by OVERLAY_PODS_MAX pods' };
+    const answer = await this.#query.ask(namespace, name, signal);
+    if (answer.kind !== 'found') return { kind: 'unknown', reason: answer.reason };
+    const { identity, pod } = answer;
+    if (uid !== undefined && pod.uid !== uid) {
+      return { kind: 'unknown', reason: `the pod of that name has uid ${pod.uid}, not ${uid}` };
+    }
+    if (this.#closed) return { kind: 'unknown', reason: 'the watch on the API server is closed' };
+    // The watch was faster.
+    if (this.version('Pod', namespace, name)?.uid === identity.uid) return { kind: 'known' };
+    this.#overlay.put(identity, pod, this.#clock.monotonicMs());
+    this.#lookLater();
+    this.#batch.put('Pod', identity.key, pod);
+    this.#flushNow();
+    return { kind: 'known' };
+  }
+
+  /** For metrics. */
+  queryStats(): PodQueryStats & { /** Pods that the watch has not brought yet. */ readonly ahead: number } {
+    return { ...this.#query.stats(), ahead: this.#overlay.size };
+  }
+
   /** For metrics, by kind. */
   stats(): ReadonlyMap<string, ReflectorStats> {
     return new Map(this.#reflectors.map((reflector) => [reflector.resource.kind, reflector.stats()]));
   }
 
+  /** Of an object as it was seen last; undefined when none of that name is there. */
+  version(kind: string, namespace: string, name: string): ObjectVersion | undefined {
+    const reflector = this.#reflectors.find(({ resource }) => resource.kind === kind);
+    return reflector?.version(reflector.resource.namespaced ? objectKey(namespace, name) : name);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelFlush?.();
+    this.#cancelLook?.();
     await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
     this.#transport.close();
     this.#ready.reject(new ConfigError('the watch on the API server was closed before everything was listed'));
@@ -114,16 +170,44 @@ export class KubernetesSource implements ClusterSource {
 
   #take(resource: Resource<KnownObject>, changes: readonly ObjectChange<KnownObject>[]): void {
     for (const change of changes) {
-      this.#batch.put(resource.kind, change.key, change.op === 'set' ? change.object : undefined);
+      if (resource.kind !== 'Pod' || !this.#overlay.has(change.key)) {
+        this.#batch.put(resource.kind, change.key, change.op === 'set' ? change.object : undefined);
+      }
       this.#problems.take(resource, change);
     }
     this.#flushSoon();
+  }
+
+  /** What the watch has of a pod that was asked for before, now that this is over. */
+  #tellWatched(key: string): void {
+    this.#batch.put('Pod', key, this.#pods()?.object(key));
+    this.#flushSoon();
+  }
+
+  #lookLater(): void {
+    this.#cancelLook ??= this.#clock.schedule(OVERLAY_LOOK_MS, () => {
+      this.#cancelLook = undefined;
+      const watchedUid = (key: string): string | undefined => this.#pods()?.version(key)?.uid;
+      for (const key of this.#overlay.expire(this.#clock.monotonicMs(), this.#isLocal, watchedUid)) {
+        this.#tellWatched(key);
+      }
+      if (this.#overlay.size > 0 && !this.#closed) this.#lookLater();
+    });
+  }
+
+  #pods(): Reflector<KnownObject> | undefined {
+    return this.#reflectors.find(({ resource }) => resource.kind === 'Pod');
   }
 
   /** The delay runs from the first change, so no stream of changes puts it off. */
   #flushSoon(): void {
     if (!this.#isSynced || this.#closed) return;
     this.#cancelFlush ??= this.#clock.schedule(BATCH_DELAY_MS, () => this.#flush());
+  }
+
+  #flushNow(): void {
+    this.#cancelFlush?.();
+    this.#flush();
   }
 
   #flush(): void {

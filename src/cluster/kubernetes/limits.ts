@@ -41,3 +41,13 @@ export const BATCH_DELAY_MS = 10;
 export const FAULT_TOLERATED_MS = 30_000;
 /** Problems told at a time. */
 export const PROBLEMS_MAX = 1_000;
+
+/** Pods asked for by name at one time. */
+export const POD_QUERIES_MAX = 16;
+/** From the question for one pod to its answer. */
+export const POD_QUERY_MS_MAX = 3_000;
+/** Pods asked for by name that the watch has not brought yet; beyond, none is asked for. */
+export const OVERLAY_PODS_MAX = 1_024;
+/** So long the watch has to bring what is known already; between looks for those that are over, OVERLAY_LOOK_MS. */
+export const OVERLAY_MS_MAX = 60_000;
+export const OVERLAY_LOOK_MS = 10_000;

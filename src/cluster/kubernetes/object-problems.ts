@@ -1,4 +1,4 @@
-import type { KnownObject } from '../manifests/object-readers.ts';
+import type { KnownObject } from '../object-readers.ts';
 import type { ObjectProblem } from '../source.ts';
 import type { ObjectChange } from './held-objects.ts';
 import { PROBLEMS_MAX } from './limits.ts';

@@ -13,6 +13,8 @@ export interface Identity {
   readonly uid: string;
   /** Opaque: equal or not, and no more. */
   readonly resourceVersion: string;
+  /** Counts the changes of what was asked for; 0 for kinds that have none. */
+  readonly generation: number;
 }
 
 export interface ListPage {
@@ -60,14 +62,21 @@ export function resourceVersionOf(raw: unknown): string {
 
 /** @throws ApiError `protocol` when it cannot be said which object it is. */
 export function identityOf(raw: unknown, namespaced: boolean): Identity {
-  const { namespace, name, uid } = fieldsOf(fieldsOf(raw)['metadata']);
+  const { namespace, name, uid, generation } = fieldsOf(fieldsOf(raw)['metadata']);
   const resourceVersion = resourceVersionOf(raw);
   const space = namespaced ? namespace : '';
   if (typeof name !== 'string' || name === '' || typeof space !== 'string' || (namespaced && space === '')) {
     throw new ApiError('protocol', 'the API server sent an object without metadata.name or metadata.namespace');
   }
   const key = namespaced ? objectKey(space, name) : name;
-  return { key, namespace: space, name, uid: typeof uid === 'string' ? uid : '', resourceVersion };
+  return {
+    key,
+    namespace: space,
+    name,
+    uid: typeof uid === 'string' ? uid : '',
+    resourceVersion,
+    generation: typeof generation === 'number' ? generation : 0,
+  };
 }
 
 function fieldsOf(raw: unknown): Readonly<Record<string, unknown>> {

@@ -13,7 +13,7 @@ import { ApiClient } from './api-client.ts';
 import { API_ERROR_KINDS, ApiError, type ApiErrorKind, errorOfStatus } from './api-error.ts';
 import { isNotServed } from './absence.ts';
 import { BackOff } from './back-off.ts';
-import { type EventOutcome, HeldObjects, type ObjectChange } from './held-objects.ts';
+import { type EventOutcome, HeldObjects, type ObjectChange, type ObjectVersion } from './held-objects.ts';
 import {
   ABSENT_RETRY_MS,
   BACKOFF_MS_MAX,
@@ -24,7 +24,7 @@ import {
   WATCH_SECONDS_MAX,
   WATCH_SECONDS_MIN,
 } from './limits.ts';
-import { readEvent, readPage, resourceVersionOf, type WatchEvent } from './raw-object.ts';
+import { type Identity, identityOf, readEvent, readPage, resourceVersionOf, type WatchEvent } from './raw-object.ts';
 import type { Resource } from './resource.ts';
 import type { ApiTransport } from './transport.ts';
 
@@ -36,6 +36,13 @@ export interface ReflectorOptions<T> {
   readonly random: () => number;
   /** Called with what a list or an event changed, never with nothing. Must not throw. */
   readonly onChanges: (changes: readonly ObjectChange<T>[]) => void;
+  /** Of which keys `onSeen` shall be told. @default none */
+  readonly isAwaited?: (key: string) => boolean;
+  /**
+   * An event or the item of a list, once it was taken, before the changes that came of it are told; also of one that
+   * changes nothing. Must not throw.
+   */
+  readonly onSeen?: (op: 'set' | 'delete', identity: Identity) => void;
   /** Called when `fault` of the freshness may be another one. Must not throw. */
   readonly onFault?: () => void;
 }
@@ -75,6 +82,8 @@ export class Reflector<T> implements AsyncDisposable {
   readonly #random: () => number;
   readonly #onChanges: ReflectorOptions<T>['onChanges'];
   readonly #onFault: () => void;
+  readonly #isAwaited: (key: string) => boolean;
+  readonly #onSeen: NonNullable<ReflectorOptions<T>['onSeen']>;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #closing: AbortController = new AbortController();
   readonly #backOff: BackOff;
@@ -103,6 +112,8 @@ export class Reflector<T> implements AsyncDisposable {
     this.#random = options.random;
     this.#onChanges = options.onChanges;
     this.#onFault = options.onFault ?? (() => undefined);
+    this.#isAwaited = options.isAwaited ?? (() => false);
+    this.#onSeen = options.onSeen ?? (() => undefined);
     this.#backOff = new BackOff(options.random);
     this.#objects = new HeldObjects(options.resource);
     this.synced = this.#ready.promise;
@@ -128,6 +139,16 @@ export class Reflector<T> implements AsyncDisposable {
       duplicates: this.#objects.duplicates,
       errors: { ...this.#errors },
     };
+  }
+
+  /** Of an object as it was seen last, by its key. */
+  version(key: string): ObjectVersion | undefined {
+    return this.#objects.version(key);
+  }
+
+  /** The object as it was read last, by its key; undefined when it is not there or cannot be used. */
+  object(key: string): T | undefined {
+    return this.#objects.object(key);
   }
 
   /** No call of a listener comes after this returns. Idempotent. */
@@ -167,6 +188,7 @@ export class Reflector<T> implements AsyncDisposable {
     const notOlder = this.#version !== '' && this.#refusals < NOT_OLDER_ATTEMPTS_MAX;
     const first = notOlder ? { resourceVersion: this.#version, resourceVersionMatch: 'NotOlderThan' } : {};
     const list = this.#objects.beginList();
+    const awaited: Identity[] = [];
     let query: Readonly<Record<string, string>> = first;
     for (let pages = 0; pages < LIST_PAGES_MAX; pages++) {
       const limit = String(PAGE_ITEMS);
@@ -174,9 +196,14 @@ export class Reflector<T> implements AsyncDisposable {
       if (this.#isClosed()) return;
       const page = readPage(raw);
       this.#counts.pages += 1;
-      for (const item of page.items) list.add(item);
+      for (const item of page.items) {
+        const key = list.add(item);
+        if (this.#isAwaited(key)) awaited.push(identityOf(item, this.resource.namespaced));
+      }
       if (page.continue === '') {
-        this.#taken(list.finish(), page.resourceVersion);
+        const changes = list.finish();
+        for (const identity of awaited) this.#onSeen('set', identity);
+        this.#taken(changes, page.resourceVersion);
         return;
       }
       query = { continue: page.continue };
@@ -237,6 +264,8 @@ export class Reflector<T> implements AsyncDisposable {
     } else {
       this.#counts.events += 1;
       outcome = type === 'DELETED' ? this.#objects.delete(object) : this.#objects.set(object);
+      const identity = identityOf(object, this.resource.namespaced);
+      if (this.#isAwaited(identity.key)) this.#onSeen(type === 'DELETED' ? 'delete' : 'set', identity);
     }
     // A second copy may be of an earlier event; going on from there would bring back what came after it.
     if (outcome !== 'duplicate') this.#version = version;
@@ -267,6 +296,7 @@ export class Reflector<T> implements AsyncDisposable {
       case 'gone':
       case 'too-new':
       case 'refused':
+      case 'conflict':
         this.#refusals += 1;
         this.#mustList = true;
         break;

@@ -1,6 +1,6 @@
 /** Which types of object are watched, and where the API server has them. */
 import type { Problem, Read } from '../../policy/validate.ts';
-import { type KnownObject, READERS } from '../manifests/object-readers.ts';
+import { type KnownObject, READERS } from '../object-readers.ts';
 
 export type { Problem };
 

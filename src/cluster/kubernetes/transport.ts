@@ -6,6 +6,15 @@ export interface ApiRequest {
   readonly query: Readonly<Record<string, string>>;
   /** Ends the exchange at any point, also while credentials are awaited or the body is read. */
   readonly signal: AbortSignal;
+  /** What is written. @default nothing: GET */
+  readonly write?: ApiWrite;
+}
+
+export interface ApiWrite {
+  readonly method: 'POST' | 'PATCH';
+  /** `application/json`, or the kind of patch. */
+  readonly contentType: string;
+  readonly body: string;
 }
 
 export interface ApiResponse {
@@ -18,7 +27,7 @@ export interface ApiResponse {
 
 export interface ApiTransport {
   /** @throws ApiError (`network`, `credentials`) when no answer comes. An answer of any status is no error. */
-  get(request: ApiRequest): Promise<ApiResponse>;
+  send(request: ApiRequest): Promise<ApiResponse>;
   /** The server did not accept the credentials: the next request reads them anew. */
   renewCredentials(): void;
   /** Ends the connections that are kept. */

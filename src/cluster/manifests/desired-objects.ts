@@ -10,9 +10,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterChange } from '../../policy/model.ts';
 import type { ServiceChange } from '../../service/model.ts';
+import { CHANGE_ORDER, SERVICE_CHANGE_ORDER } from '../change-order.ts';
 import { type ClusterUpdate, formatReference, type ObjectProblem, type ObjectReference } from '../source.ts';
 import { PROBLEMS_MAX } from './limits.ts';
-import type { KnownKind, KnownObject } from './object-readers.ts';
+import type { KnownKind, KnownObject } from '../object-readers.ts';
 import type { ManifestContent, ManifestObject, UnreadObject } from './read-manifest.ts';
 
 interface InForce {
@@ -21,31 +22,6 @@ interface InForce {
   readonly object: KnownObject;
   readonly valid: boolean;
 }
-
-type ServiceKind = ServiceChange['kind'];
-type PolicyKind = Exclude<KnownKind, ServiceKind>;
-
-/** Deletions and settings in the order that ClusterUpdate promises. */
-const ORDER: readonly (readonly [ClusterChange['op'], PolicyKind])[] = [
-  ['delete', 'Pod'],
-  ['set', 'Namespace'],
-  ['set', 'Node'],
-  ['set', 'NetworkPolicy'],
-  ['set', 'ClusterNetworkPolicy'],
-  ['set', 'Pod'],
-  ['delete', 'NetworkPolicy'],
-  ['delete', 'ClusterNetworkPolicy'],
-  ['delete', 'Node'],
-  ['delete', 'Namespace'],
-];
-
-/** Likewise. Nothing depends on it: a batch is resolved as a whole. */
-const SERVICE_ORDER: readonly (readonly [ServiceChange['op'], ServiceKind])[] = [
-  ['set', 'Service'],
-  ['set', 'EndpointSlice'],
-  ['delete', 'EndpointSlice'],
-  ['delete', 'Service'],
-];
 
 export class DesiredObjects {
   /** By path. What each file is held to ask for, also when its text says less just now. */
@@ -217,8 +193,8 @@ function differenceOf(
   for (const [id, inForce] of before) if (!next.has(id)) add('delete', inForce);
   // A reader's object is of the type that belongs to its kind; the two come together in ManifestObject.
   return {
-    changes: changesIn(ORDER, groups) as readonly ClusterChange[],
-    services: changesIn(SERVICE_ORDER, groups) as readonly ServiceChange[],
+    changes: changesIn(CHANGE_ORDER, groups) as readonly ClusterChange[],
+    services: changesIn(SERVICE_CHANGE_ORDER, groups) as readonly ServiceChange[],
   };
 }
 

@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import type { Cidr } from '../../net/cidr.ts';
 import type { ClusterChange } from '../../policy/model.ts';
+import type { ServiceChange } from '../../service/model.ts';
 import { bareNamespace } from '../../policy/validate.ts';
 import { objectKey } from '../snapshot.ts';
 import type { ObjectProblem, ObjectReference, TextPlace } from '../source.ts';
@@ -23,6 +24,19 @@ export interface LoadOptions {
   readonly avoid?: Iterable<string>;
   /** Takes a raw object away, when it returns true: documents that are no part of the cluster. */
   readonly claim?: (file: string, raw: RawObject) => boolean;
+  /** What is there before the files: an object of a file takes the place of the one of its kind and name. */
+  readonly beneath?: GivenObjects;
+}
+
+/** Objects that nobody wrote into a file: those of a live cluster. Its workloads stand for the pods that they have. */
+export interface GivenObjects {
+  /** Stands in messages as a file does. */
+  readonly name: string;
+  readonly content: ManifestContent;
+  /** Every object of `content`, and workloads. */
+  readonly raws: readonly RawObject[];
+  /** What a person should know of how it was read. */
+  readonly notes: readonly string[];
 }
 
 /** Where an object was written. */
@@ -42,6 +56,8 @@ export interface LoadedWorkload {
 export interface LoadedCluster {
   /** Everything, from nothing. */
   readonly changes: readonly ClusterChange[];
+  /** Services and EndpointSlices, likewise. */
+  readonly services: readonly ServiceChange[];
   readonly problems: readonly ObjectProblem[];
   /** By kind and key, such as `NetworkPolicy shop/web`. Pods that were made of a workload have none. */
   readonly sources: ReadonlyMap<string, ObjectSource>;
@@ -70,6 +86,7 @@ export async function loadCluster(
       reader.add(file, (await readManifestFile(file, entry, (name, text) => reader.read(name, text))).content);
     }
   }
+  if (options.beneath !== undefined) reader.addBeneath(options.beneath);
   return reader.finish();
 }
 
@@ -78,6 +95,9 @@ class ClusterReader {
   readonly #contents = new Map<string, ManifestContent>();
   readonly #raws: { readonly file: string; readonly raw: RawObject }[] = [];
   readonly #workloads: WorkloadSource[] = [];
+  /** Those of a live cluster: they have the pods that they have. */
+  readonly #grown: WorkloadSource[] = [];
+  readonly #notes: string[] = [];
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -100,18 +120,34 @@ class ClusterReader {
     return readParsed(file, { ...parsed, objects });
   }
 
+  addBeneath({ name, content, raws, notes }: GivenObjects): void {
+    const written = new Set(this.#raws.map(({ raw }) => sourceKey(raw)));
+    this.#contents.set(name, {
+      ...content,
+      objects: content.objects.filter(({ kind, key }) => !written.has(`${kind} ${key}`)),
+    });
+    for (const raw of raws) {
+      if (written.has(sourceKey(raw))) continue;
+      this.#raws.push({ file: name, raw });
+      const workload = asWorkload(name, raw);
+      if (workload !== undefined) this.#grown.push(workload);
+    }
+    this.#notes.push(...notes);
+  }
+
   finish(): LoadedCluster {
     const { workloads, notes } = this.#expand();
-    const { changes, problems } = new DesiredObjects().take(this.#contents);
+    const { changes, services, problems } = new DesiredObjects().take(this.#contents);
     const named = [...changes, ...missingNamespaces(changes)];
     const addressed = addAddresses(named, this.#options.podCidrs ?? [], this.#options.avoid ?? []);
     return {
       changes: addressed.changes,
+      services,
       problems,
       sources: this.#sources(),
       workloads,
       madeUp: addressed.madeUp,
-      notes,
+      notes: [...this.#notes, ...notes],
     };
   }
 
@@ -146,6 +182,7 @@ class ClusterReader {
         objects.map((object) => `Pod ${object.key}`),
       );
     }
+    for (const { reference } of this.#grown) workloads.set(workloadKey(reference), { reference, pods: [] });
     // A Deployment read before its ReplicaSet was expanded has its pods only now.
     for (const [key, workload] of workloads) {
       workloads.set(key, { ...workload, pods: podsBelow(key, owned) });

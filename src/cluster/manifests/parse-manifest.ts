@@ -8,7 +8,7 @@
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { errorMessage } from '../../lib/errors.ts';
 import type { ObjectProblem, ObjectReference, TextPlace } from '../source.ts';
-import { findAmbiguousScalars } from './ambiguous-scalars.ts';
+import { findDoubtfulNodes } from './doubtful-nodes.ts';
 import {
   ALIASES_MAX,
   JSON_BYTES_MAX,
@@ -81,18 +81,19 @@ class ManifestReader {
   }
 
   readYaml(): void {
-    const documents = [
-      ...parseAllDocuments(this.#text, { lineCounter: this.#lines, prettyErrors: false, logLevel: 'silent' }),
-    ];
+    const options = { lineCounter: this.#lines, prettyErrors: false, logLevel: 'silent', uniqueKeys: false } as const;
+    const documents = [...parseAllDocuments(this.#text, options)];
     for (const { errors } of documents) {
-      for (const error of errors) this.#fail(this.#at(error.pos[0]), error.message);
+      for (const error of errors) this.#fail(this.#at(error.pos[0]), readable(error.message));
     }
+    const { repeatedKeys, ambiguousValues } = findDoubtfulNodes(documents, SYNTAX_PROBLEMS_MAX);
+    for (const { offset, message } of repeatedKeys) this.#fail(this.#at(offset), message, 'remove one of the two');
     if (!this.#complete) {
       this.#problems.splice(SYNTAX_PROBLEMS_MAX);
       return;
     }
     for (const document of documents) this.#readDocument(document);
-    for (const { offset, message } of this.#file.endsWith('.json') ? [] : findAmbiguousScalars(documents)) {
+    for (const { offset, message } of this.#file.endsWith('.json') ? [] : ambiguousValues) {
       this.#add('warning', this.#at(offset), message, 'put it in quotation marks, or write it another way');
     }
   }
@@ -106,7 +107,9 @@ class ManifestReader {
       value = document.toJS({ maxAliasCount: ALIASES_MAX });
     } catch (error) {
       const bomb = errorMessage(error).includes('alias count');
-      const message = bomb ? `aliases stand for more than ALIASES_MAX, ${ALIASES_MAX}, nodes` : errorMessage(error);
+      const message = bomb
+        ? `aliases stand for more than ALIASES_MAX, ${ALIASES_MAX}, nodes`
+        : readable(errorMessage(error));
       this.#fail(this.#at(contents.range[0]), message);
       return;
     }
@@ -162,6 +165,11 @@ class ManifestReader {
   #add(severity: ObjectProblem['severity'], place: TextPlace | undefined, message: string, hint = ''): void {
     this.#problems.push({ severity, object: undefined, file: this.#file, place, path: '', message, hint });
   }
+}
+
+/** The library goes down a document by recursion. */
+function readable(message: string): string {
+  return message.startsWith('Maximum call stack') ? 'is nested too deeply to be read' : message;
 }
 
 interface ItemDefaults {

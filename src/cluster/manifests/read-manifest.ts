@@ -4,7 +4,7 @@
  */
 import type { ObjectProblem, ObjectReference, TextPlace } from '../source.ts';
 import { objectKey } from '../snapshot.ts';
-import { type KnownKind, type KnownObject, type ObjectReader, READERS } from './object-readers.ts';
+import { type KnownKind, type KnownObject, type ObjectReader, READERS } from '../object-readers.ts';
 import { type ParsedManifest, parseManifest, type RawObject } from './parse-manifest.ts';
 
 /** An object as its file has it. */

@@ -14,7 +14,8 @@ import {
   rangeOfCidr,
   withoutRanges,
 } from '../../policy/address-range.ts';
-import type { ClusterChange, NetworkPolicy, Node, Pod } from '../../policy/model.ts';
+import type { ClusterChange, Node, Pod } from '../../policy/model.ts';
+import { policyWords } from '../../policy/policy-words.ts';
 
 /** The podCIDR that most clusters are made with. */
 export const SYNTHETIC_CIDR = '10.244.0.0/16';
@@ -36,15 +37,13 @@ export function addAddresses(
   avoid: Iterable<string> = [],
 ): Addressed {
   const nodes = new Map<string, Node>();
-  const policies: NetworkPolicy[] = [];
   const pods: Pod[] = [];
   for (const change of changes) {
     if (change.op !== 'set') continue;
     if (change.kind === 'Node') nodes.set(change.object.name, change.object);
-    else if (change.kind === 'NetworkPolicy') policies.push(change.object);
     else if (change.kind === 'Pod') pods.push(change.object);
   }
-  const pool = new AddressPool(pods, nodes, policies, avoid);
+  const pool = new AddressPool(pods, nodes, policyWords(changes).blocks, avoid);
   const madeUp = new Map<string, readonly string[]>();
   const addressed = new Map<Pod, Pod>();
   for (const pod of pods.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))) {
@@ -77,7 +76,7 @@ class AddressPool {
   constructor(
     pods: readonly Pod[],
     nodes: ReadonlyMap<string, Node>,
-    policies: readonly NetworkPolicy[],
+    blocks: Iterable<string>,
     avoid: Iterable<string>,
   ) {
     this.#taken = new Set([
@@ -85,11 +84,7 @@ class AddressPool {
       ...pods.flatMap(({ podIPs }) => podIPs),
       ...[...nodes.values()].flatMap((node) => node.addresses),
     ]);
-    const texts = policies
-      .flatMap(({ ingress, egress }) => [...ingress, ...egress])
-      .flatMap(({ peers }) => peers)
-      .flatMap(({ ipBlock }) => (ipBlock === undefined ? [] : [ipBlock.cidr, ...ipBlock.except]));
-    this.#blocks = [...new Set(texts)].flatMap((text) => {
+    this.#blocks = [...blocks].flatMap((text) => {
       const cidr = parseCidr(text);
       return cidr === undefined ? [] : [rangeOfCidr(cidr)];
     });

@@ -77,3 +77,12 @@ test('every kind of object is kept by its key and deleted by it', () => {
   const { namespaces, nodes, networkPolicies, localEndpoints } = snapshot;
   expect(namespaces.size + nodes.size + networkPolicies.size + localEndpoints.size).toBe(0);
 });
+
+test('NP-125: an endpoint is of a pod when name and uid agree, where both have one', () => {
+  const snapshot = new Snapshot();
+  const object = { id: 1, namespace: 'shop', name: 'web', uid: '1', addresses: [] };
+  expect(snapshot.hasEndpoint(pod('web'))).toBe(false);
+  snapshot.apply([{ kind: 'LocalEndpoint', op: 'set', object }]);
+  const pods = [pod('web', { uid: '1' }), pod('web'), pod('web', { uid: '2' }), pod('db', { uid: '1' })];
+  expect(pods.map((each) => snapshot.hasEndpoint(each))).toEqual([true, true, false, false]);
+});

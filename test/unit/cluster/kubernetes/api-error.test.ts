@@ -4,7 +4,7 @@ import { RETRY_AFTER_MS_MAX, STATUS_CHARS_MAX } from '../../../../src/cluster/ku
 
 test('what an error is follows from its status', () => {
   const kinds = [301, 400, 401, 403, 404, 409, 410, 429, 500, 503].map((code) => errorOfStatus({}, code).kind);
-  expect(kinds.join(' ')).toBe('refused refused unauthorized forbidden absent refused gone throttled server server');
+  expect(kinds.join(' ')).toBe('refused refused unauthorized forbidden absent conflict gone throttled server server');
 });
 
 test('a version of the future is told by the cause of the error, or by its message alone', () => {

@@ -49,7 +49,7 @@ function transportTo(server: URL, read: () => Promise<Credentials>): HttpTranspo
 const plain = async (): Promise<Credentials> => ({ headers: {}, tls: {} });
 
 async function textOf(transport: HttpTransport, path = '/x', query: Record<string, string> = {}): Promise<string> {
-  const response = await transport.get({ path, query, signal: never });
+  const response = await transport.send({ path, query, signal: never });
   return `${response.status} ${await readText(response.body, 1_000)}`;
 }
 
@@ -68,7 +68,7 @@ test('requests carry the path below that of the server, the query and the creden
 
 test('an answer of any status is an answer', async () => {
   const { url } = await listening((_, response) => response.writeHead(503, { 'retry-after': '7' }).end());
-  const response = await transportTo(url, plain).get({ path: '/x', query: {}, signal: never });
+  const response = await transportTo(url, plain).send({ path: '/x', query: {}, signal: never });
   expect(response).toMatchObject({ status: 503, retryAfter: '7' });
 });
 
@@ -126,7 +126,7 @@ test('an abort ends a request in each of its phases', async () => {
   ] as const) {
     const controller = new AbortController();
     const exchange = transport
-      .get({ path, query: {}, signal: controller.signal })
+      .send({ path, query: {}, signal: controller.signal })
       .then(({ body }) => readText(body, 1_000));
     setTimeout(() => controller.abort(), 20);
     await expect(exchange).rejects.toMatchObject({ kind: 'network' });

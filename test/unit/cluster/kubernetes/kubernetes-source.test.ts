@@ -251,3 +251,19 @@ test('nothing is told after close; before the first update synced rejects', asyn
   await early.close();
   await expect(early.synced).rejects.toThrow(ConfigError);
 });
+
+test('a wall clock that jumps changes when things are said to be, and nothing else', async () => {
+  const { server, snapshot, source, until, clock } = await watched();
+  const lists = (): number => [...source.stats().values()].reduce((sum, stats) => sum + stats.lists, 0);
+  const before = lists();
+  for (const jump of [-365 * 86_400_000, 365 * 86_400_000]) {
+    clock.setWall(clock.wallMs() + jump);
+    server.set(NAMESPACES, namespace(`after-${jump}`));
+    await until(() => snapshot.namespaces.has(`after-${jump}`));
+    for (const path of PATHS) server.bookmark(path);
+    const isSeen = (): boolean => Math.abs(source.freshness().asOfMs - clock.wallMs()) < 60_000;
+    await until(isSeen);
+    expect(source.freshness()).toMatchObject({ synced: true, fault: undefined });
+  }
+  expect(lists()).toBe(before);
+});

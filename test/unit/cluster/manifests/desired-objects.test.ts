@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DesiredObjects } from '../../../../src/cluster/manifests/desired-objects.ts';
 import { PROBLEMS_MAX } from '../../../../src/cluster/manifests/limits.ts';
-import type { KnownKind, KnownObject } from '../../../../src/cluster/manifests/object-readers.ts';
+import type { KnownKind, KnownObject } from '../../../../src/cluster/object-readers.ts';
 import {
   type ManifestContent,
   type ManifestObject,

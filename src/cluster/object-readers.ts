@@ -1,4 +1,4 @@
-import type { ClusterNetworkPolicy, Namespace, NetworkPolicy, Node, Pod } from '../../policy/model.ts';
+import type { ClusterNetworkPolicy, Namespace, NetworkPolicy, Node, Pod } from '../policy/model.ts';
 import {
   type Read,
   readClusterNetworkPolicy,
@@ -6,10 +6,11 @@ import {
   readNetworkPolicy,
   readNode,
   readPod,
-} from '../../policy/validate.ts';
-import type { EndpointSlice, Service } from '../../service/model.ts';
-import { readEndpointSlice } from '../../service/validate-endpoint-slice.ts';
-import { readService } from '../../service/validate-service.ts';
+} from '../policy/validate.ts';
+import type { EndpointSlice, Service } from '../service/model.ts';
+import { readEndpointSlice } from '../service/validate-endpoint-slice.ts';
+import { readService } from '../service/validate-service.ts';
+import { SharedParts } from './shared-parts.ts';
 
 export type KnownKind =
   'Namespace' | 'Node' | 'Pod' | 'NetworkPolicy' | 'ClusterNetworkPolicy' | 'Service' | 'EndpointSlice';
@@ -23,10 +24,17 @@ export interface ObjectReader {
   readonly read: (raw: unknown) => Read<KnownObject>;
 }
 
+const parts = new SharedParts();
+
+function readSharing(raw: unknown): Read<Pod> {
+  const { object, problems } = readPod(raw);
+  return { object: object && parts.share(object), problems };
+}
+
 const ALL: readonly ObjectReader[] = [
   { kind: 'Namespace', apiVersion: 'v1', namespaced: false, read: readNamespace },
   { kind: 'Node', apiVersion: 'v1', namespaced: false, read: readNode },
-  { kind: 'Pod', apiVersion: 'v1', namespaced: true, read: readPod },
+  { kind: 'Pod', apiVersion: 'v1', namespaced: true, read: readSharing },
   { kind: 'NetworkPolicy', apiVersion: 'networking.k8s.io/v1', namespaced: true, read: readNetworkPolicy },
   {
     kind: 'ClusterNetworkPolicy',

@@ -1,6 +1,6 @@
 /**
- * The network configuration of one plugin (CNI-1, CNI-2). Unknown keys, `capabilities`, `runtimeConfig` and `args` are
- * ignored, as the specification asks; keys that ask for something Sluice does differently are refused.
+ * The network configuration of one plugin (CNI-1, CNI-2). Unknown keys, `capabilities` and `args` are ignored, as the
+ * specification asks; keys that ask for something Sluice does differently are refused.
  */
 import { z } from 'zod';
 import { CniCode, CniError } from './error.ts';
@@ -22,15 +22,22 @@ const dnsSchema = z.object({
   options: z.array(z.string()).optional(),
 });
 
+const nameSchema = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'must be a letter or digit, then letters, digits, _ . and -');
+
 const configSchema = z.object({
-  name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'must be a letter or digit, then letters, digits, _ . and -'),
+  name: nameSchema,
   dns: dnsSchema.nullish(),
+  runtimeConfig: z.object({ bandwidth: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
 export interface NetworkConfig {
   readonly cniVersion: CniVersion;
   readonly name: string;
   readonly dns?: DnsConfig;
+  /** The runtime limits the pod's bandwidth: a plugin behind this one is to hang something on its interface. */
+  readonly isShaped: boolean;
 }
 
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -59,6 +66,14 @@ export function configVersion(config: Readonly<Record<string, unknown>>): CniVer
   throw new CniError(CniCode.invalidConfig, 'cniVersion must be a string');
 }
 
+/** The network's name alone. @throws CniError code 7 */
+export function networkName(config: Readonly<Record<string, unknown>>): string {
+  const parsed = nameSchema.safeParse(config['name']);
+  if (parsed.success) return parsed.data;
+  const problem = parsed.error.issues.map(({ message }) => message).join('; ');
+  throw new CniError(CniCode.invalidConfig, `the network configuration is not valid: name: ${problem}`);
+}
+
 /** The whole, for ADD. @throws CniError code 7 for a wrong value, 2 for a key that cannot be honoured. */
 export function parseConfig(config: Readonly<Record<string, unknown>>): NetworkConfig {
   const cniVersion = configVersion(config);
@@ -74,8 +89,9 @@ export function parseConfig(config: Readonly<Record<string, unknown>>): NetworkC
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new CniError(CniCode.invalidConfig, `the network configuration is not valid: ${problems.join('; ')}`);
   }
-  const { name, dns } = parsed.data;
-  return { cniVersion, name, ...(dns ? { dns } : {}) };
+  const { name, dns, runtimeConfig } = parsed.data;
+  const isShaped = Object.keys(runtimeConfig?.bandwidth ?? {}).length > 0;
+  return { cniVersion, name, isShaped, ...(dns ? { dns } : {}) };
 }
 
 function isEmptyObject(value: unknown): boolean {

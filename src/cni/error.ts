@@ -16,8 +16,8 @@ export const CniCode = {
   tryAgain: 11,
   notAvailable: 50,
   limitedConnectivity: 51,
-  /** The verb is not part of this version. */
-  notImplemented: 100,
+  /** The pod's network is not as its ADD made it. */
+  checkFailed: 100,
   /** The agent does not see the process that called it. */
   callerInvisible: 101,
   /** The caller is not root. */
@@ -73,7 +73,7 @@ const HTTP_STATUS: Readonly<Record<CniCode, number>> = {
   [CniCode.tryAgain]: 503,
   [CniCode.notAvailable]: 503,
   [CniCode.limitedConnectivity]: 503,
-  [CniCode.notImplemented]: 501,
+  [CniCode.checkFailed]: 409,
   [CniCode.callerInvisible]: 500,
   [CniCode.forbidden]: 403,
   [CniCode.badRequest]: 400,

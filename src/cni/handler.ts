@@ -5,7 +5,8 @@
 import { AttachmentQueue } from './attachment-queue.ts';
 import { CniCode, CniError, encodeCniError, httpStatus, toCniError } from './error.ts';
 import type { DelJournal } from './journal.ts';
-import { CNI_RUNNING_MAX, CNI_WAITING_MAX, CNI_WAITING_PER_ATTACHMENT_MAX } from './limits.ts';
+import { errorMessage } from '../lib/errors.ts';
+import { CNI_RUNNING_MAX, CNI_WAITING_MAX, CNI_WAITING_PER_ATTACHMENT_MAX, GC_FAILURES_TOLD_MAX } from './limits.ts';
 import type { Log } from '../lib/log.ts';
 import { NETNS_HEADER, openCallerNetns, type OpenNetns } from './netns-handle.ts';
 import type { AddedPod, AddRequest, PodNetwork, RemoveRequest } from './pod-network.ts';
@@ -15,8 +16,10 @@ import {
   statedVersion,
   type AddCall,
   type Attachment,
+  type CheckCall,
   type CniCall,
   type DelCall,
+  type GcCall,
 } from './request.ts';
 import { encodeResult, encodeVersions } from './result.ts';
 import { FALLBACK_VERSION, SUPPORTED_VERSIONS, type CniCommand } from './version.ts';
@@ -38,6 +41,13 @@ export interface CniExchange {
   readonly signal: AbortSignal;
   /** Called once. Resolves when the caller has taken the answer (true) or has gone without it (false). */
   deliver(answer: CniAnswer): Promise<boolean>;
+}
+
+/** What became of a request, for metrics. */
+export interface HandledCall {
+  readonly command: CniCommand | 'unreadable';
+  /** Undefined: it succeeded. */
+  readonly code: CniCode | undefined;
 }
 
 export interface CniHandlerOptions {
@@ -81,22 +91,26 @@ export class CniHandler {
   }
 
   /** Answers the request, whatever is wrong with it. Never throws for the request's or the network's sake. */
-  async handle(exchange: CniExchange): Promise<void> {
+  async handle(exchange: CniExchange): Promise<HandledCall> {
     this.#requests += 1;
+    let command: HandledCall['command'] = 'unreadable';
     let subject: object = { request: this.#requests };
     const reference = `"request":${this.#requests}`;
     try {
       const call = parseCall(exchange.body);
+      command = call.command;
       subject = { ...subject, ...logFields(call) };
       await this.#dispatch(call, exchange);
+      return { command, code: undefined };
     } catch (error) {
       const told = toCniError(error, reference);
       const fields = { ...subject, code: told.code, details: told.details, err: error };
       if (error instanceof CniError) this.#log.warn(fields, 'CNI request refused');
       else this.#log.error(fields, 'CNI request failed');
-      if (exchange.signal.aborted) return;
+      if (exchange.signal.aborted) return { command, code: told.code };
       const version = statedVersion(exchange.body) ?? FALLBACK_VERSION;
       await exchange.deliver({ status: httpStatus(told.code), body: encodeCniError(told, version) });
+      return { command, code: told.code };
     }
   }
 
@@ -137,23 +151,51 @@ export class CniHandler {
         return;
       }
       case 'CHECK':
+        await this.#queue.run(attachmentKey(call), () => this.#check(call, exchange));
+        await exchange.deliver({ status: 200, body: '' });
+        return;
       case 'STATUS':
+        this.#network.status();
+        await exchange.deliver({ status: 200, body: '' });
+        return;
       case 'GC':
-        throw new CniError(
-          CniCode.notImplemented,
-          `${call.command} is not implemented by this version of Sluice`,
-          'use cniVersion 1.0.0 with disableCheck and disableGC, as 10-sluice.conflist does',
-        );
+        await this.#collect(call);
+        await exchange.deliver({ status: 200, body: '' });
+        return;
     }
+  }
+
+  async #check(call: CheckCall, exchange: CniExchange): Promise<void> {
+    await using netnsHandle = await openStatedNetns(call.command, exchange, this.#procRoot);
+    await this.#network.check({ ...call, netnsHandle });
+  }
+
+  /** Goes on when one cannot be removed, and reports all that could not (CNI-51). */
+  async #collect({ network, valid }: GcCall): Promise<void> {
+    const staying = new Set(valid.map(attachmentKey));
+    const failures: string[] = [];
+    for (const attachment of this.#network.attachments(network)) {
+      const key = attachmentKey(attachment);
+      if (staying.has(key)) continue;
+      const fields = logFields({ command: 'GC', ...attachment });
+      try {
+        await this.#queue.run(key, () => this.#network.remove({ ...attachment, netns: '', netnsHandle: undefined }));
+        this.#log.warn(fields, 'attachment that the runtime does not know is removed');
+      } catch (error) {
+        this.#log.error({ ...fields, err: error }, 'attachment that the runtime does not know cannot be removed');
+        failures.push(`${key}: ${errorMessage(error)}`);
+      }
+    }
+    if (failures.length === 0) return;
+    const told = failures.slice(0, GC_FAILURES_TOLD_MAX);
+    if (failures.length > told.length) told.push(`and ${failures.length - told.length} more`);
+    throw new CniError(CniCode.tryAgain, `${failures.length} attachments could not be removed`, told.join('; '));
   }
 
   async #add(call: AddCall, exchange: CniExchange): Promise<void> {
     // The caller went while the request waited: nothing has begun, so there is nothing to undo.
     if (exchange.signal.aborted) return;
-    if (exchange.netnsStatement === undefined) {
-      throw new CniError(CniCode.badRequest, `ADD came without the ${NETNS_HEADER} header`);
-    }
-    await using netnsHandle = await openCallerNetns(exchange.netnsStatement, exchange.callerPid, this.#procRoot);
+    await using netnsHandle = await openStatedNetns(call.command, exchange, this.#procRoot);
     // A DEL that waits in the journal is older than this ADD and must not meet what it makes.
     await this.#journal.settle(call, (request) => this.#network.remove(request));
     const request: AddRequest = { ...call, netnsHandle };
@@ -206,6 +248,15 @@ export class CniHandler {
 function logFields(call: { readonly command: CniCommand } & Partial<Attachment>): object {
   const { command, containerId, ifname } = call;
   return containerId === undefined ? { command } : { command, container: containerId, interface: ifname };
+}
+
+async function openStatedNetns(
+  command: CniCommand,
+  { netnsStatement, callerPid }: CniExchange,
+  procRoot: string,
+): Promise<OpenNetns> {
+  if (netnsStatement !== undefined) return await openCallerNetns(netnsStatement, callerPid, procRoot);
+  throw new CniError(CniCode.badRequest, `${command} came without the ${NETNS_HEADER} header`);
 }
 
 async function deliverResult(call: AddCall, added: AddedPod, exchange: CniExchange): Promise<boolean> {

@@ -3,6 +3,7 @@
  * attachment, its content the body of the request. Launchers only add files, the agent only removes them. An entry is
  * gone once the removal has succeeded; one that cannot be read is moved aside, so that it is neither lost nor in the way.
  */
+import { lstatSync, type Stats } from 'node:fs';
 import { lstat, mkdir, readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CniError } from './error.ts';
@@ -64,12 +65,13 @@ export class DelJournal {
 
   /** Removes the entry, if there is one: the attachment is known to be gone. */
   async forget(attachment: Attachment): Promise<void> {
+    if (this.#status(attachmentKey(attachment)) === undefined) return;
     await emptyIfAbsent(() => unlink(join(this.#directory, attachmentKey(attachment))));
   }
 
   async #read(name: string, attachment: Attachment): Promise<RemoveRequest | 'absent' | 'unreadable'> {
     const path = join(this.#directory, name);
-    const [status] = await emptyIfAbsent(async () => [await lstat(path)]);
+    const status = this.#status(name);
     if (status === undefined) return 'absent';
     try {
       if (!status.isFile()) return await this.#moveAside(name, 'it is not a file');
@@ -83,6 +85,11 @@ export class DelJournal {
       if (!(error instanceof CniError)) throw error;
       return await this.#moveAside(name, `${error.message}: ${error.details}`);
     }
+  }
+
+  /** At once: there is almost never an entry, and every ADD asks. */
+  #status(name: string): Stats | undefined {
+    return lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
   }
 
   async #moveAside(name: string, reason: string): Promise<'unreadable'> {

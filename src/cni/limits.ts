@@ -26,3 +26,9 @@ export const JOURNAL_TEMPORARY_AGE_MS = 3_600_000;
 
 /** Bytes of a foreign value that an error message quotes. */
 export const QUOTED_BYTES_MAX = 120;
+
+/** Attachments that a GC may list: a node runs some hundred pods. */
+export const VALID_ATTACHMENTS_MAX = 16_384;
+
+/** Failures that the error of a GC names. */
+export const GC_FAILURES_TOLD_MAX = 8;

@@ -2,8 +2,7 @@
  * Opens the network namespace that the launcher holds open, through /proc/PID/fd: needs no path and no mount in common
  * with the runtime. Device and inode must be those the launcher states, or the descriptor is not what it opened.
  */
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { CniCode, CniError } from './error.ts';
 import type { NetnsHandle } from './pod-network.ts';
 
@@ -32,9 +31,10 @@ export async function openCallerNetns(header: string, callerPid: number, procRoo
       'the agent must run in the PID namespace of the node (hostPID: true)',
     );
   }
-  const file = await openDescriptor(`${procRoot}/${callerPid}/fd/${stated.fd}`);
+  // Neither waits for a disk: not worth the way to the pool's threads and back.
+  const fd = openDescriptor(`${procRoot}/${callerPid}/fd/${stated.fd}`);
   try {
-    const found = await file.stat({ bigint: true });
+    const found = fstatSync(fd, { bigint: true });
     if (found.dev !== stated.device || found.ino !== stated.inode) {
       throw new CniError(
         CniCode.invalidNetns,
@@ -43,21 +43,21 @@ export async function openCallerNetns(header: string, callerPid: number, procRoo
       );
     }
   } catch (error) {
-    await file.close();
+    closeSync(fd);
     throw error;
   }
   return {
-    fd: file.fd,
+    fd,
     device: stated.device,
     inode: stated.inode,
-    [Symbol.asyncDispose]: () => file.close(),
+    [Symbol.asyncDispose]: async () => closeSync(fd),
   };
 }
 
-async function openDescriptor(path: string): Promise<FileHandle> {
+function openDescriptor(path: string): number {
   try {
     // O_NONBLOCK: should the descriptor be a FIFO, opening it must not wait.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CniError(CniCode.invalidNetns, 'the network namespace cannot be opened through the caller', reason, {

@@ -1,4 +1,5 @@
 /** What the CNI verbs need of the agent: the wiring of one pod. */
+import type { PrevResult } from './prev-result.ts';
 import type { AddCall, Attachment } from './request.ts';
 
 /** An open network namespace. It is closed when the request is over: who needs it longer duplicates it. */
@@ -11,6 +12,13 @@ export interface NetnsHandle {
 
 export interface AddRequest extends AddCall {
   readonly netnsHandle: NetnsHandle;
+}
+
+export interface CheckRequest extends Attachment {
+  /** CNI_NETNS */
+  readonly netns: string;
+  readonly netnsHandle: NetnsHandle;
+  readonly prevResult: PrevResult;
 }
 
 export interface RemoveRequest extends Attachment {
@@ -51,4 +59,13 @@ export interface PodNetwork {
   add(request: AddRequest, signal: AbortSignal): Promise<AddedPod>;
   /** Idempotent: what is not there is fine (CNI-30, CNI-31). Throws only for what a repetition may cure. */
   remove(request: RemoveRequest): Promise<void>;
+  /**
+   * Whether everything that ADD made is there still; what others have added since is fine (CNI-41). Changes nothing.
+   * Throws `CniError` that names every difference.
+   */
+  check(request: CheckRequest): Promise<void>;
+  /** Whether an ADD could be served now (CNI-50). Throws `CniError` code 50 or 51 with the reason when not. */
+  status(): void;
+  /** What is attached to the network of that name. */
+  attachments(network: string): readonly Attachment[];
 }

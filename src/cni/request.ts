@@ -1,9 +1,10 @@
 /** One CNI request, from the body that the launcher sent or journalled (CNI-10, CNI-11). Nothing is looked up here. */
 import { parseArgs, type PodArgs } from './args.ts';
 import { decodeBody } from './body.ts';
-import { configVersion, decodeConfig, parseConfig, type NetworkConfig } from './config.ts';
+import { configVersion, decodeConfig, networkName, parseConfig, type NetworkConfig } from './config.ts';
 import { CniCode, CniError } from './error.ts';
 import { CONTAINER_ID_BYTES_MAX, INTERFACE_NAME_BYTES_MAX } from './limits.ts';
+import { parsePrevResult, parseValidAttachments, type PrevResult } from './prev-result.ts';
 import { COMMANDS, requireCommand, type CniCommand, type CniVersion } from './version.ts';
 
 /** What a runtime attaches and detaches; state is kept by it. */
@@ -34,10 +35,24 @@ export interface DelCall extends Attachment {
   readonly netns: string;
 }
 
-/** Verbs of the specification that this version does not carry out. */
-export interface OtherCall {
-  readonly command: 'CHECK' | 'STATUS' | 'GC';
+export interface CheckCall extends Attachment {
+  readonly command: 'CHECK';
   readonly cniVersion: CniVersion;
+  readonly netns: string;
+  readonly prevResult: PrevResult;
+}
+
+export interface StatusCall {
+  readonly command: 'STATUS';
+  readonly cniVersion: CniVersion;
+}
+
+export interface GcCall {
+  readonly command: 'GC';
+  readonly cniVersion: CniVersion;
+  /** The network whose attachments may go. */
+  readonly network: string;
+  readonly valid: readonly Attachment[];
 }
 
 /** Answered whatever the configuration is (CNI-53). */
@@ -45,7 +60,7 @@ export interface VersionCall {
   readonly command: 'VERSION';
 }
 
-export type CniCall = AddCall | DelCall | OtherCall | VersionCall;
+export type CniCall = AddCall | DelCall | CheckCall | StatusCall | GcCall | VersionCall;
 
 const REQUIRED: Readonly<Record<CniCommand, readonly string[]>> = {
   ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
@@ -72,10 +87,16 @@ export function parseCall(body: Uint8Array): CniCall {
   const decoded = decodeConfig(config);
   const cniVersion = configVersion(decoded);
   requireCommand(command, cniVersion);
-  if (command !== 'ADD' && command !== 'DEL') return { command, cniVersion };
+  if (command === 'STATUS') return { command, cniVersion };
+  if (command === 'GC') {
+    return { command, cniVersion, network: networkName(decoded), valid: parseValidAttachments(decoded) };
+  }
   const attachment = parseAttachment(environment);
   const netns = environment.get('CNI_NETNS') ?? '';
   if (command === 'DEL') return { command, cniVersion, ...attachment, netns };
+  if (command === 'CHECK') {
+    return { command, cniVersion, ...attachment, netns, prevResult: parsePrevResult(decoded) };
+  }
   const pod = parseArgs(environment.get('CNI_ARGS') ?? '');
   return { command, cniVersion, ...attachment, netns, pod, config: parseConfig(decoded) };
 }

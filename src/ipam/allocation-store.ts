@@ -3,11 +3,12 @@
  * appears with its whole content or not at all: it is written under another name and linked, and link(2) fails when the
  * name is taken. So a crash leaves no record without an owner, and two writers never get the same address.
  *
+ * Nothing is synced to the disk: what a power cut could take from the folder belonged to pods that it ended.
+ *
  * What is in the folder and is not ours is reported and left alone; when its name is an address, that is never given.
  */
 import {
   closeSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -47,13 +48,11 @@ const PREPARED = '.new';
 
 export class AllocationStore {
   readonly #folder: string;
-  readonly #folderFd: number;
 
   /** Makes the folder when it is missing. */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
-    this.#folderFd = openSync(folder, 'r');
   }
 
   load(): LoadedStore {
@@ -79,7 +78,7 @@ export class AllocationStore {
     return { records, claimed: claimed.filter((address) => !records.has(address)), problems };
   }
 
-  /** False: a file of that name is there already. Durable once it returns. */
+  /** False: a file of that name is there already. */
   create(address: string, record: AllocationRecord): boolean {
     const prepared = join(this.#folder, PREPARED);
     const file = join(this.#folder, address);
@@ -87,7 +86,6 @@ export class AllocationStore {
     const linked = linkExclusively(prepared, file);
     try {
       unlinkSync(prepared);
-      if (linked) fsyncSync(this.#folderFd);
     } catch (error) {
       if (linked) rmSync(file, { force: true });
       throw error;
@@ -95,14 +93,9 @@ export class AllocationStore {
     return linked;
   }
 
-  /** Idempotent. Durable once it returns. */
+  /** Idempotent. */
   remove(address: string): void {
     rmSync(join(this.#folder, address), { force: true });
-    fsyncSync(this.#folderFd);
-  }
-
-  close(): void {
-    closeSync(this.#folderFd);
   }
 
   /** A left-over is removed, never written into: it may be a second name of a record. */
@@ -110,7 +103,6 @@ export class AllocationStore {
     const fd = openExclusively(path);
     try {
       writeSync(fd, text);
-      fsyncSync(fd);
     } catch (error) {
       unlinkSync(path);
       throw error;

@@ -106,7 +106,7 @@ export class Ipam implements AsyncDisposable {
     for (const address of this.#resting.takeEnded()) this.#updatePools(address);
     const families = [...new Set(this.#pools.map((pool) => pool.range.family))];
     if (families.length === 0) {
-      throw new IpamError('IPAM_NO_RANGE', 'no address range: this node has no podCIDRs yet');
+      throw noRange();
     }
     const sinceMs = this.#clock.wallMs();
     const taken: string[] = [];
@@ -149,6 +149,17 @@ export class Ipam implements AsyncDisposable {
     return dead;
   }
 
+  /** Why no address could be given now, as `allocate` would say; undefined when one could. */
+  shortage(): IpamError | undefined {
+    for (const address of this.#resting.takeEnded()) this.#updatePools(address);
+    if (this.#pools.length === 0) return noRange();
+    for (const family of new Set(this.#pools.map((pool) => pool.range.family))) {
+      const pools = this.#pools.filter((pool) => pool.range.family === family);
+      if (!pools.some((pool) => pool.hasFree())) return this.#exhausted(pools, 0);
+    }
+    return undefined;
+  }
+
   /** Every allocation in force, also those being released. */
   list(): readonly Allocation[] {
     return [...this.#held.values()];
@@ -177,7 +188,6 @@ export class Ipam implements AsyncDisposable {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#releases.values());
     await this.#saveRests();
-    this.#store.close();
   }
 
   #checkOwner(owner: Owner): void {
@@ -322,6 +332,10 @@ function openStore(folder: string): AllocationStore {
   } catch (cause) {
     throw stateError(`the folder of allocations ${folder} cannot be used`, cause);
   }
+}
+
+function noRange(): IpamError {
+  return new IpamError('IPAM_NO_RANGE', 'no address range: this node has no podCIDRs yet');
 }
 
 function pick(map: ReadonlyMap<string, string>, keys: ReadonlySet<string>): ReadonlyMap<string, string> {

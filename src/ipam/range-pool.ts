@@ -19,6 +19,11 @@ export class RangePool {
     return this.#cursor < 0 ? undefined : addressAt(this.range, this.#cursor);
   }
 
+  /** Whether one could be given, if nobody refuses it. */
+  hasFree(): boolean {
+    return this.#busy.includes(0);
+  }
+
   /** Whether the address is one that this range gives. */
   gives(address: string): boolean {
     return indexOf(this.range, address) !== undefined;

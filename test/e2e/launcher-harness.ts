@@ -16,6 +16,7 @@ import { CNI_BODY_BYTES_MAX } from '../../src/cni/limits.ts';
 import { peerCredentials } from '../../src/kernel/system.ts';
 import { FakePodNetwork } from '../unit/cni/fake-pod-network.ts';
 import { MemoryLog } from '../unit/cni/memory-log.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 
 const SOURCES = join(import.meta.dirname, '../../launcher');
 /** In place of -static, for builds with sanitizers, which cannot be static. */
@@ -146,7 +147,7 @@ export class FakeAgent implements AsyncDisposable {
       log,
       bodyBytesMax: CNI_BODY_BYTES_MAX,
     });
-    addCniRoute(this.server, this.handler);
+    addCniRoute(this.server, this.handler, systemClock, () => undefined);
   }
 
   static async listen(bench: LauncherBench): Promise<FakeAgent> {

@@ -206,9 +206,31 @@ describe('the statement of the namespace', () => {
   });
 });
 
-test.each(['CHECK', 'STATUS', 'GC'])('%s is told to be not implemented', async (command) => {
-  const outcome = await bench.run({ ...add, CNI_COMMAND: command }, { ...bench.config, cniVersion: '1.1.0' });
-  expect(errorOf(outcome)).toMatchObject({ cniVersion: '1.1.0', code: 100 });
+describe('without anything on stdout when it succeeds:', () => {
+  const silent = { exitCode: 0, stdout: '' };
+
+  test('CNI-40: CHECK', async () => {
+    await bench.run(add);
+    const check = { ...add, CNI_COMMAND: 'CHECK' };
+    expect(await bench.run(check, { ...bench.config, prevResult: {} })).toMatchObject(silent);
+    expect(errorOf(await bench.run(check))).toMatchObject({ code: 7 });
+  });
+
+  test('CNI-50: STATUS', async () => {
+    const status = { CNI_COMMAND: 'STATUS' };
+    const config = { ...bench.config, cniVersion: '1.1.0' };
+    expect(await bench.run(status, config)).toMatchObject(silent);
+    agent.network.fault = new CniError(50, 'no addresses');
+    expect(errorOf(await bench.run(status, config))).toMatchObject({ code: 50, msg: 'no addresses' });
+  });
+
+  test('CNI-51: GC', async () => {
+    await bench.run(add);
+    const gc = { CNI_COMMAND: 'GC', CNI_PATH: '/opt/cni/bin' };
+    const config = { ...bench.config, cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    expect(await bench.run(gc, config)).toMatchObject(silent);
+    expect(agent.network.attached.size).toBe(0);
+  });
 });
 
 test('a caller that is not root is refused by its credentials', async () => {

@@ -1,10 +1,10 @@
 /** A `PodNetwork` that keeps attachments in memory and notes what it was asked, in order. */
 import { CniCode, CniError } from '../../../src/cni/error.ts';
-import type { AddedPod, AddRequest, PodNetwork, RemoveRequest } from '../../../src/cni/pod-network.ts';
-import { attachmentKey } from '../../../src/cni/request.ts';
+import type { AddedPod, AddRequest, CheckRequest, PodNetwork, RemoveRequest } from '../../../src/cni/pod-network.ts';
+import { type Attachment, attachmentKey } from '../../../src/cni/request.ts';
 
 export class FakePodNetwork implements PodNetwork {
-  /** `ADD key` and `DEL key`, as they begin. */
+  /** `ADD key`, `DEL key` and `CHECK key`, as they begin. */
   readonly calls: string[] = [];
   readonly attached: Set<string> = new Set();
   readonly adds: AddRequest[] = [];
@@ -12,6 +12,9 @@ export class FakePodNetwork implements PodNetwork {
   /** Run by every ADD before it attaches; may wait, or throw. */
   beforeAdd: (request: AddRequest, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   beforeRemove: (request: RemoveRequest) => Promise<void> = () => Promise.resolve();
+  /** Why no ADD could be served now. */
+  fault: CniError | undefined;
+  readonly checks: CheckRequest[] = [];
 
   async add(request: AddRequest, signal: AbortSignal): Promise<AddedPod> {
     const key = attachmentKey(request);
@@ -29,6 +32,24 @@ export class FakePodNetwork implements PodNetwork {
     this.removes.push(request);
     await this.beforeRemove(request);
     this.attached.delete(key);
+  }
+
+  async check(request: CheckRequest): Promise<void> {
+    const key = attachmentKey(request);
+    this.calls.push(`CHECK ${key}`);
+    this.checks.push(request);
+    if (!this.attached.has(key)) throw new CniError(CniCode.unknownContainer, `${key} is not attached`);
+  }
+
+  status(): void {
+    if (this.fault !== undefined) throw this.fault;
+  }
+
+  attachments(): readonly Attachment[] {
+    return [...this.attached].map((key) => {
+      const [containerId = '', ifname = ''] = key.split(':');
+      return { containerId, ifname };
+    });
   }
 }
 

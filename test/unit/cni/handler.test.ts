@@ -206,9 +206,70 @@ test('CNI-61: an unforeseen error is code 999, and the log has it under the refe
   expect(log.lines).toMatchObject([{ level: 'error', fields: { request: 1, container: 'c0ffee', command: 'ADD' } }]);
 });
 
-test.each(['CHECK', 'STATUS', 'GC'])('%s is refused as not implemented', async (command) => {
-  const exchange = new FakeExchange({ ...ADD_ENVIRONMENT, CNI_COMMAND: command }, { ...CONFIG, cniVersion: '1.1.0' });
-  expect((await handle(exchange)).answer).toMatchObject({ cniVersion: '1.1.0', code: 100 });
+const SILENT_SUCCESS: CniAnswer = { status: 200, body: '' };
+
+describe('CHECK', () => {
+  const check = (): FakeExchange =>
+    new FakeExchange({ ...ADD_ENVIRONMENT, CNI_COMMAND: 'CHECK' }, { ...CONFIG, prevResult: {} });
+
+  test('CNI-40: has the open namespace, and prints nothing', async () => {
+    await handle(new FakeExchange(ADD_ENVIRONMENT));
+    expect((await handle(check())).answers).toEqual([SILENT_SUCCESS]);
+    expect(network.checks[0]?.netnsHandle.inode).toBe(fstatSync(netnsFd, { bigint: true }).ino);
+  });
+
+  test('CNI-61: of what is not attached is told as an unknown container', async () => {
+    expect((await handle(check())).answer).toMatchObject({ code: 3 });
+  });
+
+  test('without an open namespace is refused', async () => {
+    const exchange = check();
+    exchange.netnsStatement = undefined;
+    expect((await handle(exchange)).answer).toMatchObject({ code: 103 });
+  });
+});
+
+describe('STATUS', () => {
+  const status = (): FakeExchange => new FakeExchange({ CNI_COMMAND: 'STATUS' }, { ...CONFIG, cniVersion: '1.1.0' });
+
+  test('CNI-50: prints nothing when an ADD could be served', async () => {
+    expect((await handle(status())).answers).toEqual([SILENT_SUCCESS]);
+  });
+
+  test.each([CniCode.notAvailable, CniCode.limitedConnectivity])('CNI-50: fails with code %i and why', async (code) => {
+    network.fault = new CniError(code, 'no addresses', 'wait');
+    const { answer } = await handle(status());
+    expect(answer).toEqual({ cniVersion: '1.1.0', code, msg: 'no addresses', details: 'wait' });
+  });
+});
+
+describe('GC', () => {
+  const gc = (valid: readonly object[]): FakeExchange =>
+    new FakeExchange(
+      { CNI_COMMAND: 'GC', CNI_PATH: '/opt/cni/bin' },
+      { ...CONFIG, cniVersion: '1.1.0', 'cni.dev/valid-attachments': valid },
+    );
+
+  test('CNI-51: removes what is not listed, and nothing else', async () => {
+    for (const key of ['a:eth0', 'b:eth0', 'b:eth1']) network.attached.add(key);
+    expect((await handle(gc([{ containerID: 'b', ifname: 'eth0' }]))).answers).toEqual([SILENT_SUCCESS]);
+    expect([...network.attached]).toEqual(['b:eth0']);
+    expect((await handle(gc([]))).answers).toEqual([SILENT_SUCCESS]);
+    expect(network.attached.size).toBe(0);
+  });
+
+  test('CNI-51: goes on after one that cannot be removed, and names all of those', async () => {
+    for (const key of ['a:eth0', 'b:eth0', 'c:eth0']) network.attached.add(key);
+    network.beforeRemove = ({ containerId }) =>
+      containerId === 'b' ? Promise.resolve() : Promise.reject(new Error(`${containerId} is stuck`));
+    expect((await handle(gc([]))).answer).toEqual({
+      cniVersion: '1.1.0',
+      code: 11,
+      msg: '2 attachments could not be removed',
+      details: 'a:eth0: a is stuck; c:eth0: c is stuck',
+    });
+    expect([...network.attached]).toEqual(['a:eth0', 'c:eth0']);
+  });
 });
 
 test('CNI-53: VERSION is answered without a configuration', async () => {

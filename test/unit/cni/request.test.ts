@@ -19,8 +19,19 @@ describe('an ADD', () => {
       ifname: 'eth0',
       netns: '/run/netns/pod',
       pod: { namespace: 'shop', name: 'web-0', uid: 'u-1' },
-      config: { cniVersion: '1.0.0', name: 'sluice' },
+      config: { cniVersion: '1.0.0', name: 'sluice', isShaped: false },
     });
+  });
+
+  test('CNI-72: is of a shaped pod when the runtime says so', () => {
+    const isShaped = (runtimeConfig: unknown): unknown => {
+      const call = parseCall(encodeBody(ADD_ENVIRONMENT, { ...CONFIG, runtimeConfig }));
+      return call.command === 'ADD' ? call.config.isShaped : undefined;
+    };
+    expect(isShaped({ bandwidth: { ingressRate: 1000, ingressBurst: 1000 } })).toBe(true);
+    for (const none of [null, {}, { bandwidth: null }, { bandwidth: {} }, { portMappings: [] }]) {
+      expect(isShaped(none)).toBe(false);
+    }
   });
 
   test('CNI-11: names every missing variable', () => {
@@ -116,6 +127,70 @@ describe('the version', () => {
     expect(statedVersion(encodeBody(ADD_ENVIRONMENT, { cniVersion: '9.9.9' }))).toBe('9.9.9');
     expect(statedVersion(encodeBody(ADD_ENVIRONMENT, '{'))).toBeUndefined();
     expect(statedVersion(Buffer.from('no end'))).toBeUndefined();
+  });
+});
+
+describe('a CHECK', () => {
+  const environment = { ...ADD_ENVIRONMENT, CNI_COMMAND: 'CHECK' };
+
+  test('CNI-40: is read with the result of the ADD', () => {
+    const prevResult = {
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'eth0', mac: '0a:00:00:00:00:02', sandbox: '/run/netns/pod', mtu: 1500 }],
+      ips: [{ address: '10.244.1.7/32', interface: 0 }],
+      routes: [],
+    };
+    expect(parseCall(encodeBody(environment, { ...CONFIG, prevResult }))).toEqual({
+      command: 'CHECK',
+      cniVersion: '1.0.0',
+      containerId: 'c0ffee',
+      ifname: 'eth0',
+      netns: '/run/netns/pod',
+      prevResult: {
+        interfaces: [{ name: 'eth0', mac: '0a:00:00:00:00:02', sandbox: '/run/netns/pod' }],
+        ips: [{ address: '10.244.1.7/32' }],
+      },
+    });
+  });
+
+  test.each([undefined, null, 'x', [], { interfaces: {} }, { interfaces: [{}] }, { ips: [{ address: 4 }] }])(
+    'CNI-40: with %j for a result is refused with code 7',
+    (prevResult) => {
+      const refusal = refusalOf(environment, { ...CONFIG, prevResult });
+      expect(refusal.code).toBe(7);
+      expect(refusal.message).toContain('prevResult');
+    },
+  );
+});
+
+describe('a GC', () => {
+  const environment = { CNI_COMMAND: 'GC', CNI_PATH: '/opt/cni/bin' };
+  const config = { ...CONFIG, cniVersion: '1.1.0' };
+  const key = 'cni.dev/valid-attachments';
+
+  test('CNI-51: is read with what stays, which may be nothing', () => {
+    const valid = [{ containerID: 'a', ifname: 'eth0', extra: 1 }];
+    expect(parseCall(encodeBody(environment, { ...config, [key]: valid, 'cni.dev/attachments': [] }))).toEqual({
+      command: 'GC',
+      cniVersion: '1.1.0',
+      network: 'sluice',
+      valid: [{ containerId: 'a', ifname: 'eth0' }],
+    });
+    expect(parseCall(encodeBody(environment, { ...config, [key]: [] }))).toMatchObject({ valid: [] });
+  });
+
+  test.each([undefined, null, {}, 'all', [null], [{ containerID: 'a' }], [{ containerID: '', ifname: 'eth0' }]])(
+    'CNI-51: with %j for what stays is refused with code 7',
+    (valid) => {
+      const refusal = refusalOf(environment, { ...config, [key]: valid });
+      expect(refusal.code).toBe(7);
+      expect(refusal.message).toContain(key);
+    },
+  );
+
+  test('CNI-11: needs CNI_PATH, and the name of the network', () => {
+    expect(refusalOf({ CNI_COMMAND: 'GC' }, { ...config, [key]: [] }).code).toBe(4);
+    expect(refusalOf(environment, { cniVersion: '1.1.0', [key]: [] }).code).toBe(7);
   });
 });
 

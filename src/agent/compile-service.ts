@@ -1,11 +1,14 @@
 /**
  * The compiler in a thread of its own: a large compile takes long, and CNI requests must not wait for it. Changes are
- * posted as they come; tables come back as flat typed arrays that are transferred, not copied.
+ * posted as they come, many at once in portions between which the event loop has a turn; tables come back as flat typed
+ * arrays that are transferred, not copied.
  */
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { errorMessage } from '../lib/errors.ts';
 import type { CompileProblem, RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
+import type { TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import type { Frontend } from '../service/frontend.ts';
 import type { ServiceChange } from '../service/model.ts';
@@ -17,26 +20,35 @@ import type {
   ResolvedServices,
 } from './compiler-worker.ts';
 
-export interface CompiledTables {
-  readonly tables: VerdictTables;
+/** Changes of one message: copying them takes a millisecond or two. */
+const PORTION_CHANGES = 256;
+
+/** One compile, as whole tables or as what changed since the one before. */
+export interface Compiled<T extends VerdictTables | TableDelta> {
+  readonly tables: T;
   readonly problems: readonly CompileProblem[];
   readonly retired: RetiredIds;
   /** Undefined: as they were at the compile before. */
   readonly services?: ResolvedServices | undefined;
 }
 
+export type CompiledTables = Compiled<VerdictTables>;
+export type CompiledDelta = Compiled<TableDelta>;
+
 export interface CompileService {
   /** Order is kept; nothing is compiled yet. */
   update(changes: readonly ClusterChange[], services?: readonly ServiceChange[]): void;
-  /** One at a time. */
+  /** One at a time, of either form. */
   compile(): Promise<CompiledTables>;
+  /** What changed since the compile before. */
+  compileDelta(): Promise<CompiledDelta>;
   /** These tables are in force: ids that they retired may be used again. */
-  applied(tables: CompiledTables): void;
+  applied(tables: Pick<CompiledTables, 'retired'>): void;
   close(): Promise<void>;
 }
 
 interface Pending {
-  readonly resolve: (tables: CompiledTables) => void;
+  readonly take: (response: CompilerResponse) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -45,6 +57,8 @@ export class CompilerThread implements CompileService {
   /** Who asked for frontends, in order. */
   #asking: PromiseWithResolvers<readonly Frontend[]>[] = [];
   #pending: Pending | undefined;
+  /** Not posted yet, in order. No more than the caller has handed over. */
+  #waiting: CompilerRequest[] = [];
   /** Set once the thread has ended: without it nothing can be compiled, and every call says so. */
   #ended: Error | undefined;
 
@@ -60,7 +74,11 @@ export class CompilerThread implements CompileService {
   }
 
   update(changes: readonly ClusterChange[], services: readonly ServiceChange[] = []): void {
-    this.#send({ kind: 'update', changes, services });
+    const count = Math.max(changes.length, services.length);
+    for (let at = 0; at < count; at += PORTION_CHANGES) {
+      const end = at + PORTION_CHANGES;
+      this.#send({ kind: 'update', changes: changes.slice(at, end), services: services.slice(at, end) });
+    }
   }
 
   /** Those of the Service `namespace/name`, or all, as they were at the last compile. */
@@ -73,15 +91,14 @@ export class CompilerThread implements CompileService {
   }
 
   async compile(): Promise<CompiledTables> {
-    if (this.#ended !== undefined) throw this.#ended;
-    if (this.#pending !== undefined) throw new Error('a compile is under way already');
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
-      this.#send({ kind: 'compile' });
-    });
+    return this.#compile('whole', (response) => (response.form === 'whole' ? response : undefined));
   }
 
-  applied(tables: CompiledTables): void {
+  async compileDelta(): Promise<CompiledDelta> {
+    return this.#compile('delta', (response) => (response.form === 'delta' ? response : undefined));
+  }
+
+  applied(tables: Pick<CompiledTables, 'retired'>): void {
     this.#send({ kind: 'release', retired: tables.retired });
   }
 
@@ -90,8 +107,32 @@ export class CompilerThread implements CompileService {
     await this.#worker.terminate();
   }
 
+  async #compile<T>(form: 'whole' | 'delta', read: (response: CompilerResponse) => T | undefined): Promise<T> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#pending !== undefined) throw new Error('a compile is under way already');
+    return new Promise((resolve, reject) => {
+      const take = (response: CompilerResponse): void => {
+        const compiled = read(response);
+        if (compiled === undefined) reject(new Error(`the compiler was asked for another form than ${response.form}`));
+        else resolve(compiled);
+      };
+      this.#pending = { take, reject };
+      this.#send({ kind: 'compile', form });
+    });
+  }
+
+  /** Posts at once what nothing waits before. */
   #send(request: CompilerRequest): void {
-    this.#worker.postMessage(request);
+    this.#waiting.push(request);
+    if (this.#waiting.length === 1) void this.#post();
+  }
+
+  async #post(): Promise<void> {
+    for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
+      this.#worker.postMessage(request);
+      if (request.kind === 'update') await setImmediate();
+      this.#waiting.shift();
+    }
   }
 
   #receive(response: CompilerResponse | FrontendsResponse): void {
@@ -101,7 +142,7 @@ export class CompilerThread implements CompileService {
     }
     const pending = this.#pending;
     this.#pending = undefined;
-    pending?.resolve(response);
+    pending?.take(response);
   }
 
   #end(error: Error, onEnd: (error: Error) => void): void {

@@ -5,15 +5,26 @@
  * could open what is closed. The thread ends with the error, and the agent with it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { giveBackMemory } from '../lib/give-back-memory.ts';
 import { Compiler, type CompileProblem, type CompilerOptions, type RetiredIds } from '../policy/compiler.ts';
 import type { ClusterChange } from '../policy/model.ts';
+import type { TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Frontend } from '../service/frontend.ts';
 import type { ServiceChange } from '../service/model.ts';
 import type { ServiceProblem } from '../service/problem.ts';
 import { type Resolution, ServiceResolver, type ServiceResolverOptions } from '../service/resolve.ts';
-import { exceededLimits, makeServiceTables, type ServiceLimit, type ServiceTables } from '../service/tables.ts';
+import {
+  exceededLimits,
+  largestServices,
+  makeServiceTables,
+  type ServiceLimit,
+  type ServiceTables,
+} from '../service/tables.ts';
+
+/** Changes between two compiles, as of a first list, after which memory is given back. */
+const MANY_CHANGES = 20_000;
 
 export interface CompilerStart extends CompilerOptions {
   /** Ids of Services that the kernel refers to. */
@@ -28,16 +39,22 @@ export interface ResolvedServices {
   readonly problems: readonly ServiceProblem[];
   /** Tables that they do not fit into. */
   readonly exceeded: readonly ServiceLimit[];
+  /** Services that take the most room. */
+  readonly largest: readonly string[];
 }
 
 export type CompilerRequest =
   | { readonly kind: 'update'; readonly changes: readonly ClusterChange[]; readonly services: readonly ServiceChange[] }
   | { readonly kind: 'frontends'; readonly service: string | undefined }
-  | { readonly kind: 'compile' }
+  | { readonly kind: 'compile'; readonly form: 'whole' | 'delta' }
   | { readonly kind: 'release'; readonly retired: RetiredIds };
 
-export interface CompilerResponse {
-  readonly tables: VerdictTables;
+export type CompilerResponse = CompilerFindings &
+  (
+    { readonly form: 'whole'; readonly tables: VerdictTables } | { readonly form: 'delta'; readonly tables: TableDelta }
+  );
+
+interface CompilerFindings {
   readonly problems: readonly CompileProblem[];
   readonly retired: RetiredIds;
   /** Undefined: as they were at the compile before. */
@@ -54,19 +71,25 @@ if (port === null) throw new Error('compiler-worker.ts is a thread of the agent,
 
 const start = workerData as CompilerStart;
 const compiler = new Compiler(start);
-// The zone is not known: hints for zones are not looked at (SVC-22).
+// The zone is not known before the Node object is: until then hints for zones are not looked at (SVC-22).
 const resolver = new ServiceResolver({
   location: { node: start.node, zone: '' },
   ...(start.given === undefined ? {} : { given: start.given }),
 });
 /** The first tables say, too, that there is nothing. */
 let isChanged = true;
+/** Changes since the compile before. */
+let taken = 0;
 let frontends: Resolution['frontends'] = [];
 
 port.on('message', (request: CompilerRequest) => {
   switch (request.kind) {
     case 'update':
-      for (const change of request.changes) compiler.update(change);
+      taken += request.changes.length;
+      for (const change of request.changes) {
+        compiler.update(change);
+        followLocation(change);
+      }
       for (const change of request.services) resolver.update(change);
       isChanged ||= request.services.length > 0;
       return;
@@ -77,17 +100,44 @@ port.on('message', (request: CompilerRequest) => {
       compiler.release(request.retired);
       return;
     case 'compile':
-      compile();
+      if (request.form === 'whole') compileWhole();
+      else compileDelta();
       return;
   }
 });
 
-function compile(): void {
+/** The node's zone is a label of its Node object, which may come, go and change. */
+function followLocation(change: ClusterChange): void {
+  if (change.kind !== 'Node') return;
+  const name = change.op === 'set' ? change.object.name : change.key;
+  if (name !== start.node) return;
+  resolver.setLocation({ node: start.node, zone: change.op === 'set' ? (change.object.zone ?? '') : '' });
+  isChanged = true;
+}
+
+function compileWhole(): void {
   const { tables, problems, retired } = compiler.compile();
   const services = isChanged ? resolveServices() : undefined;
-  const response: CompilerResponse = { tables, problems, retired, services };
-  const buffers = services === undefined ? [] : serviceBuffersOf(services.tables);
-  port?.postMessage(response, [...buffersOf(tables), ...buffers]);
+  answer({ form: 'whole', tables, problems, retired, services }, [
+    ...buffersOf(tables),
+    ...portBuffersOf(tables.ports),
+  ]);
+}
+
+function compileDelta(): void {
+  const { delta, problems, retired } = compiler.compileDelta();
+  const services = isChanged ? resolveServices() : undefined;
+  const ports = delta.ports === undefined ? [] : portBuffersOf(delta.ports);
+  const more = [delta.ruleSets.buffer, delta.goneEndpoints.buffer] as ArrayBuffer[];
+  answer({ form: 'delta', tables: delta, problems, retired, services }, [...buffersOf(delta), ...ports, ...more]);
+}
+
+function answer(response: CompilerResponse, buffers: readonly ArrayBuffer[]): void {
+  const more = response.services === undefined ? [] : serviceBuffersOf(response.services.tables);
+  port?.postMessage(response, [...buffers, ...more]);
+  const isMuch = taken >= MANY_CHANGES;
+  taken = 0;
+  if (isMuch) giveBackMemory();
 }
 
 function resolveServices(): ResolvedServices {
@@ -95,7 +145,12 @@ function resolveServices(): ResolvedServices {
   isChanged = false;
   frontends = resolution.frontends;
   const tables = makeServiceTables(resolution, start.serviceRanges ?? []);
-  return { tables, problems: resolution.problems, exceeded: exceededLimits(tables) };
+  return {
+    tables,
+    problems: resolution.problems,
+    exceeded: exceededLimits(tables),
+    largest: largestServices(resolution.frontends),
+  };
 }
 
 function answerFrontends(service: string | undefined): void {
@@ -114,6 +169,7 @@ function serviceBuffersOf({ frontends: table, backends, slots, addresses, ranges
     table.firstSlot,
     table.slotCount,
     backends.ids,
+    backends.frontends,
     backends.keys,
     slots,
     addresses,
@@ -122,17 +178,17 @@ function serviceBuffersOf({ frontends: table, backends, slots, addresses, ranges
   return [...new Set(arrays.map(({ buffer }) => buffer as ArrayBuffer))];
 }
 
-function buffersOf({ addresses, prefixes, ports, rows, endpoints }: VerdictTables): ArrayBuffer[] {
+function portBuffersOf({ protocol, first, last, portClass }: VerdictTables['ports']): ArrayBuffer[] {
+  return [protocol, first, last, portClass].map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+function buffersOf({ addresses, prefixes, rows, endpoints }: Omit<VerdictTables, 'ports'>): ArrayBuffer[] {
   const arrays = [
     addresses.keys,
     addresses.classes,
     addresses.flags,
     prefixes.keys,
     prefixes.classes,
-    ports.protocol,
-    ports.first,
-    ports.last,
-    ports.portClass,
     rows.ruleSet,
     rows.peerClass,
     rows.block,

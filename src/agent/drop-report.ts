@@ -77,9 +77,10 @@ export class DropReporter {
     this.#records = records;
   }
 
-  /** The policies of these tables explain from now on. */
-  setTables(table: EndpointTable): void {
-    const endpoints = new Map<number, EndpointPolicies>();
+  /** The policies of these tables explain from now on. With `gone`, they are what changed of the ones before. */
+  setTables(table: EndpointTable, gone?: Iterable<number>): void {
+    const endpoints = new Map<number, EndpointPolicies>(gone === undefined ? [] : this.#endpoints);
+    for (const id of gone ?? []) endpoints.delete(id);
     table.id.forEach((id, i) =>
       endpoints.set(id, {
         ingress: table.ingressPolicies[i] ?? [],

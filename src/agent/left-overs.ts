@@ -1,12 +1,12 @@
 /**
  * What a killed agent left half-made is undone, and what it knew but is gone is forgotten, before anything new is made:
  * records of ADDs that never answered, records whose interface is gone, interfaces, endpoints and addresses without a
- * record. Afterwards records, interfaces, endpoints and allocations say the same.
+ * record. What a DEL that was answered left to do is done. Afterwards records, interfaces, endpoints and allocations say the same.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Datapath, EndpointWiring } from '../datapath/datapath.ts';
 import type { Ipam } from '../ipam/ipam.ts';
-import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
+import type { EndpointRecord, EndpointRecords, LeavingRecord } from './endpoint-record.ts';
 import type { Log } from '../lib/log.ts';
 import { listWiredInterfaces, unwirePod } from './wiring.ts';
 import type { NodeNetwork } from './wiring/node.ts';
@@ -23,10 +23,15 @@ export interface LeftOverParts {
 export async function removeLeftOvers(parts: LeftOverParts): Promise<void> {
   const { instance, node, records, datapath, ipam, log } = parts;
   const links = new Map(listWiredInterfaces(node, instance).map((link) => [link.name, link.index]));
-  for (const record of records.list()) {
+  for (const record of [...records.leaving(), ...records.list()]) {
     const isWhole = record.state === 'ready' && links.get(record.hostInterface) === record.ifindex;
     if (isWhole) continue;
-    log.warn(fieldsOf(record), record.state === 'wiring' ? 'unfinished ADD is undone' : 'pod is gone and is forgotten');
+    if (record.state === 'removing') log.info(fieldsOf(record), 'removal of a pod goes on');
+    else
+      log.warn(
+        fieldsOf(record),
+        record.state === 'wiring' ? 'unfinished ADD is undone' : 'pod is gone and is forgotten',
+      );
     await unwirePod(node, instance, record.hostInterface);
     // Also of an id that is not among the endpoints: programs are attached before the maps know it.
     await datapath.detachEndpoint(record.id);
@@ -48,8 +53,8 @@ export async function removeLeftOvers(parts: LeftOverParts): Promise<void> {
 
 /** An endpoint that the kernel knows as it is keeps what it has; one that lost its programs or maps gets them, closed. */
 async function attachAgain({ datapath, log }: LeftOverParts, record: EndpointRecord): Promise<void> {
-  const { id, ifindex, addresses, mac, hostMac } = record;
-  const wiring = { id, ifindex, addresses, mac, hostMac, noPeer: false };
+  const { id, ifindex, addresses, mac, hostMac, noPeer = false } = record;
+  const wiring = { id, ifindex, addresses, mac, hostMac, noPeer };
   const known = datapath.endpoints().get(id);
   if (known !== undefined && !isDeepStrictEqual(byFamily(known), byFamily(wiring))) {
     log.warn({ ...fieldsOf(record), known }, 'endpoint is not as its record says and is attached anew');
@@ -63,6 +68,6 @@ function byFamily(wiring: EndpointWiring): EndpointWiring {
   return { ...wiring, addresses: wiring.addresses.toSorted() };
 }
 
-function fieldsOf({ namespace, pod, hostInterface, addresses }: EndpointRecord): object {
+function fieldsOf({ namespace, pod, hostInterface, addresses }: EndpointRecord | LeavingRecord): object {
   return { pod: `${namespace}/${pod}`, interface: hostInterface, addresses };
 }

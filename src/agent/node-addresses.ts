@@ -1,6 +1,6 @@
 /** The addresses on the node's own interfaces: a pod may always reach its own node (NP-81). */
 import { networkInterfaces } from 'node:os';
-import { Monitor } from '../kernel/netlink/monitor.ts';
+import { Monitor, type MonitorReading } from '../kernel/netlink/monitor.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { canonicalAddress } from '../net/address.ts';
 
@@ -20,6 +20,14 @@ export function readNodeAddresses(): readonly string[] {
   return [...found].toSorted();
 }
 
+/**
+ * Every pod's interface brings a link-local address and takes it along. Reading all interfaces waits, with the event loop,
+ * while the kernel removes one.
+ */
+export function mayMatter({ events, resync, more }: MonitorReading): boolean {
+  return resync || more || events.some((event) => event.kind === 'address' && !EVERYWHERE.test(event.address.address));
+}
+
 /** Follows them: the listener gets the whole list at once and with every change. */
 export class NodeAddresses implements Disposable {
   readonly #listener: (list: readonly string[]) => void;
@@ -37,8 +45,7 @@ export class NodeAddresses implements Disposable {
     watched.#monitor.onReadable(() => {
       try {
         // The events only say that something changed: the list is read anew, so lost ones (resync) do no harm.
-        watched.#monitor.read();
-        watched.#read();
+        if (mayMatter(watched.#monitor.read())) watched.#read();
       } catch (error) {
         watched.#monitor[Symbol.dispose]();
         onFatal(new Error(`the node's addresses cannot be followed: ${errorMessage(error)}`, { cause: error }));

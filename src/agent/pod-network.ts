@@ -5,38 +5,48 @@
  * 1. the pod is known (the desired state may lag behind the runtime: a bounded wait);
  * 2. addresses; 3. the endpoint's id and its record on disk; 4. the veth, its host end down;
  * 5. programs attached, closed; 6. the compiler learns the endpoint, tables in force; 7. host end up; 8. record `ready`.
+ * Behind the answer the pod gets its lasting attachments (settling.ts).
+ *
+ * DEL: 1. the endpoint is out of the maps: nothing passes, its addresses are nobody's; 2. record `removing`: from here on
+ * the attachment is gone, whatever happens; 3. the answer. Behind it (removals.ts): interface, attachments, addresses, which
+ * then rest, and the record. The next ADD of the attachment waits for that.
  */
 import type { Snapshot } from '../cluster/snapshot.ts';
 import { CniCode, CniError } from '../cni/error.ts';
-import type { AddedPod, AddRequest, PodNetwork, RemoveRequest } from '../cni/pod-network.ts';
+import type { AddedPod, AddRequest, CheckRequest, PodNetwork, RemoveRequest } from '../cni/pod-network.ts';
 import type { Attachment } from '../cni/request.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import { IpamError } from '../ipam/ipam-error.ts';
 import type { Ipam } from '../ipam/ipam.ts';
 import type { Owner } from '../ipam/owner.ts';
 import { errorMessage } from '../lib/errors.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { ClusterChange, Pod } from '../policy/model.ts';
-import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { EndpointRecord, EndpointRecords, LeavingRecord } from './endpoint-record.ts';
+import type { PodLookup } from './pod-lookup.ts';
 import type { Reconciler } from './reconciler.ts';
+import { differencesOf } from './pod-check.ts';
+import { Removals } from './removals.ts';
+import { Settling } from './settling.ts';
 import { WiringError } from './wiring/error.ts';
 import { hostInterfaceName, randomMac } from './wiring/name.ts';
 import type { NodeNetwork } from './wiring/node.ts';
-import { GATEWAYS, startPod, unwirePod, wirePod } from './wiring.ts';
-
-const POD_POLL_MS = 20;
+import { GATEWAYS, startPod, unwirePod, type WiredPod, wirePod } from './wiring.ts';
 
 export interface PodNetworkParts {
   readonly instance: string;
-  readonly mtu: number;
-  readonly podWaitMs: number;
+  /** Of a pod that is wired now. */
+  readonly mtu: () => number;
   readonly node: NodeNetwork;
   readonly snapshot: Snapshot;
+  readonly pods: PodLookup;
   readonly ipam: Ipam;
   readonly records: EndpointRecords;
   readonly datapath: Datapath;
   readonly reconciler: Reconciler;
+  /** Why no pod can be added whatever it is; undefined when one can. */
+  readonly notReady: () => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: (size: number) => Uint8Array;
@@ -45,14 +55,33 @@ export interface PodNetworkParts {
 /** What an ADD has made so far, as the way to take it back; run in reverse. */
 type Undo = () => Promise<unknown>;
 
-export class AgentPodNetwork implements PodNetwork {
+export class AgentPodNetwork implements PodNetwork, AsyncDisposable {
   readonly #parts: PodNetworkParts;
+  readonly #removals: Removals;
+  readonly #settling: Settling;
 
   constructor(parts: PodNetworkParts) {
     this.#parts = parts;
+    const { clock, log, datapath } = parts;
+    this.#removals = new Removals({ remove: (record) => this.#removeRest(record), clock, log });
+    this.#settling = new Settling({ settle: (id) => datapath.settleEndpoint(id), clock, log });
+  }
+
+  /** Nothing is left to be done behind answers, as far as it can be done. */
+  async settled(): Promise<void> {
+    await this.#settling.flush();
+    await this.#removals.idle();
+  }
+
+  /** What is left to be done the next start does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#settling[Symbol.asyncDispose]();
+    await this.#removals[Symbol.asyncDispose]();
   }
 
   async add(request: AddRequest, signal: AbortSignal): Promise<AddedPod> {
+    this.#settling.touch();
+    await this.#removals.finish(request);
     if (this.#parts.records.get(this.#owner(request)) !== undefined) {
       throw new CniError(
         CniCode.invalidEnvironment,
@@ -71,26 +100,124 @@ export class AgentPodNetwork implements PodNetwork {
 
   async remove(request: RemoveRequest): Promise<void> {
     const record = this.#parts.records.get(this.#owner(request));
-    const name = record?.hostInterface ?? this.#hostName(request);
-    if (record !== undefined) this.#forget(record);
-    await unwirePod(this.#parts.node, this.#parts.instance, name);
-    if (record !== undefined) await this.#parts.datapath.detachEndpoint(record.id);
-    await this.#parts.ipam.release(this.#owner(request));
     if (record !== undefined) {
-      await this.#parts.records.remove(record);
-      this.#parts.log.info({ pod: `${record.namespace}/${record.pod}`, addresses: record.addresses }, 'pod removed');
+      await this.#leave(record);
+      return;
+    }
+    // Its DEL was answered before.
+    if (this.#removals.has(request)) return;
+    await unwirePod(this.#parts.node, this.#parts.instance, this.#hostName(request));
+    await this.#parts.ipam.release(this.#owner(request));
+  }
+
+  async check(request: CheckRequest): Promise<void> {
+    const { node, datapath, ipam } = this.#parts;
+    const record = this.#parts.records.get(this.#owner(request));
+    if (record?.state !== 'ready') {
+      throw new CniError(
+        CniCode.unknownContainer,
+        `container ${request.containerId} has no interface ${request.ifname} of this network`,
+      );
+    }
+    const { id, ifindex, addresses, mac, hostMac, noPeer = false } = record;
+    const held = new Set(ipam.find(this.#owner(record))?.addresses);
+    const differences = [
+      ...differencesOf(node, record, request),
+      ...datapath.missingOf({ id, ifindex, addresses, mac, hostMac, noPeer }).map((what) => `missing: ${what}`),
+      ...addresses.filter((address) => !held.has(address)).map((address) => `${address} is not reserved for the pod`),
+    ];
+    if (differences.length === 0) return;
+    throw new CniError(
+      CniCode.checkFailed,
+      `the network of pod ${record.namespace}/${record.pod} is not as ADD made it: ${differences.join('; ')}`,
+      'delete the pod, so that it is made anew',
+    );
+  }
+
+  /** 51 when pods that run are concerned too: what was asked for last is not in force on them. */
+  status(): void {
+    const { notReady, reconciler, ipam, records } = this.#parts;
+    const { failure } = reconciler.state();
+    if (failure !== '') {
+      const code = records.list().length > 0 ? CniCode.limitedConnectivity : CniCode.notAvailable;
+      throw new CniError(code, 'the newest policies are not in force', failure);
+    }
+    const reason = notReady();
+    if (reason !== undefined) throw new CniError(CniCode.notAvailable, reason, 'the agent goes on by itself');
+    const shortage = ipam.shortage();
+    if (shortage !== undefined) throw new CniError(CniCode.notAvailable, shortage.message, shortage.code);
+  }
+
+  attachments(network: string): readonly Attachment[] {
+    return this.#parts.records.list().filter((record) => record.network === network);
+  }
+
+  async #leave(record: EndpointRecord): Promise<void> {
+    this.#settling.remove(record.id);
+    try {
+      await this.#parts.datapath.closeEndpoint(record.id);
+      const leaving = await this.#writeLeaving(record);
+      if (leaving === undefined) await this.#removeRest(record);
+      else this.#removals.begin(leaving);
+    } catch (error) {
+      const message = `interface ${record.hostInterface} cannot be removed`;
+      throw new CniError(CniCode.tryAgain, message, errorMessage(error), { cause: error });
+    } finally {
+      this.#forget(record);
     }
   }
 
+  /** Undefined when it cannot be written: a pod can be deleted on a full disk too, only not behind the answer. */
+  async #writeLeaving(record: EndpointRecord): Promise<LeavingRecord | undefined> {
+    try {
+      return await this.#parts.records.leave(record);
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, `the removal of ${record.hostInterface} cannot be written down`);
+      return undefined;
+    }
+  }
+
+  /** The addresses are the last to go, so that nobody has them while anything of the pod is left. */
+  async #removeRest(record: EndpointRecord | LeavingRecord): Promise<void> {
+    const { node, instance, datapath, ipam, records, log } = this.#parts;
+    await unwirePod(node, instance, record.hostInterface);
+    // Before it the kernel would wait for two grace periods: with the interface gone there is nothing to detach from.
+    await datapath.detachEndpoint(record.id);
+    await ipam.release(this.#owner(record));
+    await records.remove(record);
+    log.info({ pod: `${record.namespace}/${record.pod}`, addresses: record.addresses }, 'pod removed');
+  }
+
   async #wire(request: AddRequest, signal: AbortSignal, undo: Undo[]): Promise<AddedPod> {
-    const { ipam, records, datapath, reconciler, node, snapshot } = this.#parts;
-    const pod = await this.#awaitPod(request, signal);
+    const { pods, ipam, records, datapath, reconciler, node, snapshot } = this.#parts;
+    const pod = await pods.find(request.pod, signal);
     const owner = this.#owner(request);
     const addresses = ipam.allocate({ owner, inUse: (address) => snapshot.isPodAddress(address) });
     undo.push(() => ipam.release(owner));
 
     const id = await records.nextId(Math.max(0, ...datapath.endpoints().keys()));
     const planned = this.#plan(request, pod, id, addresses);
+    // Also when attaching fails half-way: the tables that follow clear what the maps have of it.
+    undo.push(async () => this.#forget(planned));
+    // The compiler works while the interface is made; what it finds is not in force before programs are attached.
+    const { namespace, pod: name, uid } = planned;
+    const change = this.#submit([
+      { kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid, addresses } },
+    ]);
+    const attaching = this.#attach(planned, request, undo);
+    reconciler.after(attaching);
+    const wired = await attaching;
+    await reconciler.realized(change);
+    startPod(node, wired);
+    await records.put({ ...planned, state: 'ready', ifindex: wired.hostIndex });
+    this.#settling.add(id);
+    this.#parts.log.info({ pod: `${namespace}/${name}`, addresses, interface: planned.hostInterface }, 'pod wired');
+    return resultOf(planned, wired.mtu);
+  }
+
+  async #attach(planned: EndpointRecord, request: AddRequest, undo: Undo[]): Promise<WiredPod> {
+    const { records, datapath, node, instance } = this.#parts;
+    const { id, addresses, mac, hostMac, noPeer = false } = planned;
     undo.push(() => records.remove(planned));
     await records.put(planned);
     const wired = wirePod(node, {
@@ -98,26 +225,16 @@ export class AgentPodNetwork implements PodNetwork {
       ifname: planned.ifname,
       netnsFd: request.netnsHandle.fd,
       addresses,
-      mac: planned.mac,
-      hostMac: planned.hostMac,
-      mtu: this.#parts.mtu,
+      mac,
+      hostMac,
+      mtu: this.#parts.mtu(),
     });
-    undo.push(() => unwirePod(node, this.#parts.instance, planned.hostInterface));
-
+    undo.push(() => unwirePod(node, instance, planned.hostInterface));
     undo.push(() => datapath.detachEndpoint(id));
-    // Also when attaching fails half-way: the tables that follow clear what the maps have of it.
-    undo.push(async () => this.#forget(planned));
-    const { mac, hostMac } = planned;
-    await datapath.attachEndpoint({ id, ifindex: wired.hostIndex, addresses, mac, hostMac, noPeer: false });
-    const { namespace, name, uid } = pod;
-    const change = this.#submit([
-      { kind: 'LocalEndpoint', op: 'set', object: { id, namespace, name, uid: request.pod.uid ?? uid, addresses } },
-    ]);
-    await reconciler.realized(change);
-    startPod(node, wired);
-    await records.put({ ...planned, state: 'ready', ifindex: wired.hostIndex });
-    this.#parts.log.info({ pod: `${namespace}/${name}`, addresses, interface: planned.hostInterface }, 'pod wired');
-    return resultOf(planned, this.#parts.mtu);
+    const wiring = { id, ifindex: wired.hostIndex, addresses, mac, hostMac, noPeer };
+    // What is to hang on a shaped pod's interface finds no room beside filters.
+    await datapath.attachEndpoint(wiring, noPeer ? 'lasting' : 'at-once');
+    return wired;
   }
 
   #plan(request: AddRequest, pod: Pod, id: number, addresses: readonly string[]): EndpointRecord {
@@ -135,28 +252,9 @@ export class AgentPodNetwork implements PodNetwork {
       addresses,
       mac: randomMac(this.#parts.random),
       hostMac: randomMac(this.#parts.random),
+      network: request.config.name,
+      noPeer: request.config.isShaped,
     };
-  }
-
-  /** The pod that the runtime names. The desired state may learn of it later than the runtime (NP-124). */
-  async #awaitPod(request: AddRequest, signal: AbortSignal): Promise<Pod> {
-    const { namespace, name, uid } = request.pod;
-    if (namespace === undefined || name === undefined) {
-      throw new CniError(
-        CniCode.invalidEnvironment,
-        'CNI_ARGS names no pod',
-        'K8S_POD_NAMESPACE and K8S_POD_NAME are needed: Sluice wires Kubernetes pods',
-      );
-    }
-    const { clock, podWaitMs, snapshot } = this.#parts;
-    const deadlineMs = clock.monotonicMs() + podWaitMs;
-    for (;;) {
-      const pod = snapshot.pod(namespace, name);
-      if (pod !== undefined && (pod.uid === '' || uid === undefined || pod.uid === uid)) return checkPod(pod);
-      if (signal.aborted) throw new CniError(CniCode.tryAgain, 'the runtime has given up');
-      if (clock.monotonicMs() >= deadlineMs) throw unknownPod(`${namespace}/${name}`, uid, pod, podWaitMs);
-      await new Promise<void>((resolve) => clock.schedule(POD_POLL_MS, resolve));
-    }
   }
 
   #forget(record: EndpointRecord): void {
@@ -186,20 +284,6 @@ export class AgentPodNetwork implements PodNetwork {
   #hostName({ containerId, ifname }: Attachment): string {
     return hostInterfaceName(this.#parts.instance, containerId, ifname, this.#parts.instance);
   }
-}
-
-function checkPod(pod: Pod): Pod {
-  if (!pod.hostNetwork) return pod;
-  throw new CniError(
-    CniCode.invalidEnvironment,
-    `pod ${pod.namespace}/${pod.name} has hostNetwork: it gets no interface`,
-  );
-}
-
-function unknownPod(key: string, uid: string | undefined, found: Pod | undefined, waitMs: number): CniError {
-  const waited = `waited ${waitMs / 1000} s`;
-  if (found === undefined) return new CniError(CniCode.tryAgain, `pod ${key} is not in the desired state`, waited);
-  return new CniError(CniCode.tryAgain, `pod ${key} has uid ${found.uid}, not ${uid}`, waited);
 }
 
 function resultOf(record: EndpointRecord, mtu: number): AddedPod {

@@ -3,13 +3,17 @@
  *
  * 1. At most one compile and one apply are under way.
  * 2. A change submitted as number n is in force once `realized` is n or more; waiters learn it, or why it is not.
- * 3. A step that fails leaves the last state in force and is tried again: at the next change, or after a growing pause.
+ * 3. One that is held takes changes in and enforces nothing before `begin`.
+ * 4. A step that fails leaves the last state in force and is tried again: at the next change, or after a growing pause.
  */
 import type { Datapath, Realized } from '../datapath/datapath.ts';
+import { StaleDeltaError } from '../datapath/stale-delta.ts';
 import { CapacityError } from '../lib/errors.ts';
 import type { ClusterChange } from '../policy/model.ts';
+import type { TableDelta } from '../policy/table-delta.ts';
+import type { VerdictTables } from '../policy/tables.ts';
 import type { ServiceChange } from '../service/model.ts';
-import type { CompileService, CompiledTables } from './compile-service.ts';
+import type { CompileService, Compiled, CompiledTables } from './compile-service.ts';
 import type { Log } from '../lib/log.ts';
 import type { ServiceStep } from './service-step.ts';
 
@@ -22,6 +26,8 @@ interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
+
+type AnyCompiled = Compiled<VerdictTables | TableDelta>;
 
 export interface ReconcilerState {
   /** Number of the last change taken in. */
@@ -47,12 +53,17 @@ export class Reconciler {
   /** Of the newest step; undefined when it succeeded. */
   #lastError: Error | undefined;
   #problems: CompiledTables['problems'] = [];
+  #isHeld: boolean;
   #isRunning = false;
   #running: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   #closed = false;
-  #onTables: (tables: CompiledTables) => void;
+  readonly #before = new Set<Promise<void>>();
+  /** What the last compile came to is in force: what changes from there is enough. */
+  #isInStep = false;
+  readonly #onTables: (tables: AnyCompiled) => void;
+  readonly #onRealized: (sequence: number) => void;
 
   constructor(parts: {
     compiler: CompileService;
@@ -60,13 +71,25 @@ export class Reconciler {
     log: Log;
     /** Without it Services are not brought in force. */
     services?: ServiceStep;
-    onTables: (tables: CompiledTables) => void;
+    onTables: (tables: AnyCompiled) => void;
+    /** Every change up to that number is in force. Must not throw. */
+    onRealized?: (sequence: number) => void;
+    /** @default false */
+    isHeld?: boolean;
   }) {
     this.#compiler = parts.compiler;
     this.#datapath = parts.datapath;
     this.#log = parts.log;
     this.#services = parts.services;
     this.#onTables = parts.onTables;
+    this.#onRealized = parts.onRealized ?? (() => undefined);
+    this.#isHeld = parts.isHeld ?? false;
+  }
+
+  /** All that came so far is one change, and from now on each comes into force. Returns the number to wait for. */
+  begin(): number {
+    this.#isHeld = false;
+    return this.submit([]);
   }
 
   /** Takes changes in and starts a step if none runs. Returns the number to wait for. */
@@ -81,8 +104,18 @@ export class Reconciler {
   async realized(sequence: number): Promise<void> {
     if (this.#realized >= sequence) return;
     if (this.#closed) throw new Error(STOPPING);
+    if (this.#isHeld) throw new Error('the desired state is not known yet');
     if (!this.#isRunning) throw this.#lastError ?? new Error(`change ${sequence} was not submitted`);
     await new Promise<void>((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }));
+  }
+
+  /** Tables that come meanwhile are in force only after `work` has settled: they may speak of what it makes. */
+  after(work: Promise<unknown>): void {
+    const settle = (): void => {
+      this.#before.delete(settled);
+    };
+    const settled: Promise<void> = work.then(settle, settle);
+    this.#before.add(settled);
   }
 
   state(): ReconcilerState {
@@ -106,7 +139,7 @@ export class Reconciler {
   }
 
   #kick(): void {
-    if (this.#closed || this.#isRunning) return;
+    if (this.#closed || this.#isHeld || this.#isRunning) return;
     clearTimeout(this.#retry);
     this.#isRunning = true;
     this.#running = this.#run();
@@ -130,7 +163,9 @@ export class Reconciler {
   }
 
   async #step(target: number): Promise<void> {
-    const compiled = await this.#compiler.compile();
+    const isDelta = this.#isInStep;
+    this.#isInStep = false;
+    const compiled: AnyCompiled = isDelta ? await this.#compiler.compileDelta() : await this.#compiler.compile();
     this.#problems = compiled.problems;
     this.#onTables(compiled);
     this.#services?.take(compiled.services);
@@ -138,18 +173,23 @@ export class Reconciler {
     // The first tables put the programs to work, and these look for Services. Later on a backend's address is to be known
     // before anything leads to it.
     if (this.#realized === 0) await this.#services?.run();
+    await Promise.all(this.#before);
     try {
       this.#last = await this.#datapath.apply(compiled.tables);
     } catch (error) {
+      // An operation of the datapath failed meanwhile, and it had to read the kernel anew.
+      if (error instanceof StaleDeltaError) return this.#step(target);
       if (error instanceof CapacityError) await this.#services?.run();
       // The datapath has closed what would be newly isolated; the compiler knows which policies need the room.
       throw error instanceof CapacityError && limit !== undefined ? limit : error;
     }
+    this.#isInStep = true;
     this.#compiler.applied(compiled);
     await this.#services?.run();
     // Port classes that ran out deny where they should allow: closed, and not what was asked for.
     if (limit !== undefined) throw limit;
     this.#realized = target;
+    this.#onRealized(target);
     this.#lastError = undefined;
     clearTimeout(this.#retry);
     this.#retryMs = RETRY_FIRST_MS;
@@ -178,7 +218,7 @@ export class Reconciler {
   }
 }
 
-function limitError({ problems }: CompiledTables): CapacityError | undefined {
+function limitError({ problems }: AnyCompiled): CapacityError | undefined {
   const limit = problems.find((problem) => problem.kind === 'limit');
   if (limit === undefined) return undefined;
   const cause = limit.policies.join(', ') || 'the state of the cluster';

@@ -2,6 +2,7 @@
  * The Services' part of a step (reconciler.ts): tables as the compiler made them last, brought in force. Those that do not
  * fit leave the last ones in force and hold nothing else up; only a change can mend that.
  */
+import type { ObjectProblem } from '../cluster/source.ts';
 import type { Datapath, RealizedServices } from '../datapath/datapath.ts';
 import { CapacityError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -39,7 +40,7 @@ export class ServiceStep {
   /** @throws what the datapath throws, but for CapacityError; they stay pending then. */
   async run(): Promise<void> {
     if (this.#pending === undefined) return;
-    const { tables, problems, exceeded } = this.#pending;
+    const { tables, problems, exceeded, largest } = this.#pending;
     try {
       const [limit] = exceeded;
       if (limit !== undefined) throw new CapacityError(limit.limit, limit.needed, limit.available, 'the Services');
@@ -48,9 +49,18 @@ export class ServiceStep {
       this.#log.debug({ ...realized, writes }, 'services in force');
     } catch (error) {
       if (!(error instanceof CapacityError)) throw error;
-      this.#state = { ...this.#state, failure: error.message };
+      this.#state = { ...this.#state, failure: `${error.message}; the largest Services: ${largest.join(', ')}` };
       this.#log.error({ err: error }, 'services are not in force; the last ones stay');
     }
     this.#pending = undefined;
   }
+}
+
+/** Those that show only beside other objects, so that no source could have found them. */
+export function serviceProblems({ problems }: ServiceState): readonly ObjectProblem[] {
+  return problems.map(({ kind, namespace, name, path, message, hint, severity }) => {
+    const apiVersion = kind === 'Service' ? 'v1' : 'discovery.k8s.io/v1';
+    const object = { apiVersion, kind, namespace, name };
+    return { severity, object, file: undefined, place: undefined, path, message, hint: hint ?? '' };
+  });
 }

@@ -3,6 +3,7 @@ import type { ObjectProblem } from '../cluster/source.ts';
 import type { Counter } from '../datapath/datapath.ts';
 import type { CompileProblem } from '../policy/compiler.ts';
 import type { FlowSettings } from './flow-settings.ts';
+import type { RoutingStatus } from './routing/status.ts';
 
 export interface EndpointStatus {
   readonly id: number;
@@ -57,6 +58,7 @@ export interface AgentStatus {
   };
   readonly flows: FlowStatus;
   readonly podCIDRs: readonly string[];
+  readonly routing: RoutingStatus;
   readonly endpoints: readonly EndpointStatus[];
   readonly objectProblems: readonly ObjectProblem[];
   readonly compileProblems: readonly CompileProblem[];

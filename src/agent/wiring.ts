@@ -27,7 +27,7 @@ import { inNode, type NodeNetwork, ROUTE_PROTOCOL } from './wiring/node.ts';
 /** What pods have as next hop; the host end answers for them. */
 export const GATEWAYS: Readonly<Record<Family, string>> = { 4: '169.254.1.1', 6: 'fe80::1' };
 
-const DEFAULT_ROUTES: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+export const DEFAULT_ROUTES: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
 /** How often, and after which pause, the ends are looked at until both can send. Later they will, all the same. */
 const READY_POLLS_MAX = 100;

@@ -1,22 +1,14 @@
 /** `sluice agent`: the node daemon, until SIGTERM or SIGINT. What it enforces stays in force when it ends. */
 import { pino } from 'pino';
 import { startAgent } from '../agent/agent.ts';
-import { type RawAgentOptions, readAgentOptions } from '../agent/options.ts';
-import { ConfigError } from '../lib/errors.ts';
+import { toAgentOptions } from '../agent/options.ts';
+import { settleFrom, type SettingOptions } from './support/agent-settings.ts';
 
-export interface RawAgentCommand extends RawAgentOptions {
-  readonly logLevel: string;
-}
-
-const LOG_LEVELS: readonly string[] = [...Object.keys(pino.levels.values), 'silent'];
-
-export async function runAgent(raw: RawAgentCommand): Promise<void> {
-  const options = readAgentOptions(raw);
-  if (!LOG_LEVELS.includes(raw.logLevel)) {
-    throw new ConfigError(`--log-level ${JSON.stringify(raw.logLevel)}: use one of ${LOG_LEVELS.join(', ')}`);
-  }
+/** @param object path of the programs that come with this installation. */
+export async function runAgent(given: SettingOptions, object: string): Promise<void> {
+  const options = toAgentOptions((await settleFrom(given, object)).settings);
   const log = pino({
-    level: raw.logLevel,
+    level: options.logLevel,
     base: { instance: options.instance },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
@@ -34,6 +26,7 @@ export async function runAgent(raw: RawAgentCommand): Promise<void> {
     log.fatal({ err: error }, 'the agent cannot go on; start it again, enforcement stays meanwhile');
     ended.reject(error);
   });
+  agent.ready.catch(ended.reject);
   try {
     await ended.promise;
   } finally {

@@ -7,7 +7,7 @@ import { type Answer, answerFlows, PAIRS_MAX } from '../policy/answer.ts';
 import { DryRun } from '../policy/dry-run.ts';
 import { EXIT_NO, endWith } from './support/exit-code.ts';
 import { type EndView, type PartView, viewParts } from './support/explanation.ts';
-import { type FlowEnd, readFlowEnd } from './support/flow-end.ts';
+import { type FlowEnd, podsNamed, readFlowEnd } from './support/flow-end.ts';
 import { type AskedPort, portAt, portText, readPort } from './support/flow-port.ts';
 import { type InputOptions, readInput } from './support/input.ts';
 import { formatOpenPorts, viewOpenPorts } from './support/open-ports-view.ts';
@@ -40,7 +40,10 @@ export async function runExplain(options: ExplainOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml']);
   const port = options.port === undefined ? undefined : readPort(options.port);
   const cluster = await readInput(options);
-  const dryRun = new DryRun(cluster.changes);
+  const named = [options.from, options.to].map((end) => podsNamed(end, cluster));
+  // Of a large cluster most pods are not asked about: then they need not be compiled as endpoints.
+  const subjects = named.includes(undefined) ? undefined : new Set(named.flatMap((pods) => pods ?? []));
+  const dryRun = new DryRun(cluster.changes, subjects);
   const from = readFlowEnd(options.from, cluster, dryRun);
   const to = readFlowEnd(options.to, cluster, dryRun);
   if (port === undefined) {
@@ -139,6 +142,7 @@ function endLines(direction: 'egress' | 'ingress', end: EndView | null, part: Pa
         : [
             `  ${label} ${word} by a ClusterNetworkPolicy of tier ${end.clusterRule.tier}, ${end.clusterRule.action}:`,
             ...ruleLines(end.clusterRule),
+            ...missLines(end),
           ];
     case 'no-rule':
       return [`  ${label} ${word}: ${isolation(end, direction, podText(end, part))}`, ...missLines(end)];
@@ -157,7 +161,8 @@ function isolation(end: EndView, direction: string, pod: string): string {
     .filter((policy) => !policy.startsWith('cnp:'))
     .map((policy) => (invalid.has(policy) ? `${policy} (invalid: it isolates and allows nothing)` : policy));
   const verb = names.length === 1 ? 'isolates' : 'isolate';
-  const none = end.nearMiss === null ? `and has no ${direction} rule` : 'and no rule allows this';
+  const hasRules = end.nearMiss !== null;
+  const none = hasRules ? 'and no rule allows this' : `and has no ${direction} rule`;
   return `${names.join(', ')} ${verb} ${pod} ${names.length > 1 ? none.replace('has', 'have') : none}`;
 }
 

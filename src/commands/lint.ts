@@ -5,12 +5,14 @@
 import type { LoadedCluster } from '../cluster/manifests/load-cluster.ts';
 import { formatReference, type ObjectProblem, type TextPlace } from '../cluster/source.ts';
 import { DryRun } from '../policy/dry-run.ts';
+import { clusterPolicyName, isClusterPolicyKey } from '../policy/explain-tiers.ts';
 import { lintPolicies } from '../policy/lint.ts';
 import { LINT_RULES, type LintFinding, type LintId } from '../policy/lint-rules.ts';
 import { isRecord } from '../policy/validate-place.ts';
 import { EXIT_NO, endWith } from './support/exit-code.ts';
 import type { Finding } from './support/finding.ts';
 import { type InputOptions, loadInput } from './support/input.ts';
+import { lintServices } from './support/lint-services.ts';
 import { count, indent, paint, print, printData, readFormat } from './support/output.ts';
 import { sarifLog } from './support/sarif.ts';
 
@@ -48,15 +50,21 @@ export async function runLint(options: LintOptions): Promise<void> {
 function findAll(cluster: LoadedCluster): { readonly placed: readonly PlacedFinding[]; readonly ignored: number } {
   const dryRun = new DryRun(cluster.changes);
   const sourceOf = (policy: string): ReturnType<LoadedCluster['sources']['get']> =>
-    cluster.sources.get(`NetworkPolicy ${policy}`);
+    cluster.sources.get(objectOf(policy));
   const found = lintPolicies({
     dryRun,
+    services: lintServices(cluster),
     raw: ({ namespace, name }) => sourceOf(`${namespace}/${name}`)?.fields,
     isMadeUp: (podKey) => cluster.madeUp.has(podKey),
   });
   const kept = found.filter(({ policy, id }) => !ignoredRules(sourceOf(policy)?.fields).has(id));
   const placed = [...cluster.problems.map(fromProblem), ...kept.map((finding) => fromFinding(finding, cluster))];
   return { placed: placed.toSorted(byPlace), ignored: found.length - kept.length };
+}
+
+/** `NetworkPolicy shop/web`. */
+function objectOf(policy: string): string {
+  return isClusterPolicyKey(policy) ? `ClusterNetworkPolicy ${clusterPolicyName(policy)}` : `NetworkPolicy ${policy}`;
 }
 
 function ignoredRules(fields: Readonly<Record<string, unknown>> | undefined): ReadonlySet<string> {
@@ -75,15 +83,16 @@ function fromProblem(problem: ObjectProblem): PlacedFinding {
 }
 
 function idOf({ severity, message, path }: ObjectProblem): LintId {
-  if (severity === 'error') return /is not (enforced|read)$/.test(message) ? 'SL003' : 'SL001';
+  if (/is not (enforced|read)$/.test(message)) return 'SL003';
+  if (severity === 'error') return 'SL001';
   return /^spec\.(ingress|egress)$/.test(path) && message.startsWith('has no effect') ? 'SL031' : 'SL002';
 }
 
 function fromFinding({ id, policy, path, message, hint }: LintFinding, cluster: LoadedCluster): PlacedFinding {
-  const source = cluster.sources.get(`NetworkPolicy ${policy}`);
+  const source = cluster.sources.get(objectOf(policy));
   const place = source?.place(path);
   return {
-    finding: finding(id, { object: `NetworkPolicy ${policy}`, path, message, hint, file: source?.file, place }),
+    finding: finding(id, { object: objectOf(policy), path, message, hint, file: source?.file, place }),
     place,
   };
 }
@@ -132,7 +141,7 @@ function formatFindings(placed: readonly PlacedFinding[], ignored: number, clust
     .map((severity) => ({ severity, times: placed.filter(({ finding }) => finding.severity === severity).length }))
     .filter(({ times }) => times > 0)
     .map(({ severity, times }) => count(times, severity));
-  const policies = cluster.changes.filter(({ kind }) => kind === 'NetworkPolicy').length;
+  const policies = cluster.changes.filter(({ kind }) => kind.endsWith('NetworkPolicy')).length;
   const rest = ignored === 0 ? '' : `; ${count(ignored, 'finding')} ignored by ${IGNORE_ANNOTATION}`;
   const noPods = cluster.changes.some(({ kind }) => kind === 'Pod')
     ? ''

@@ -4,6 +4,7 @@ import type { AgentStatus, EndpointStatus } from '../agent/status.ts';
 import { formatProblem, type ObjectProblem } from '../cluster/source.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { type InstanceOptions, readStatus } from './local-agent.ts';
+import { iptablesLine, nodeRows, routingLine } from './render/routing-text.ts';
 
 export interface StatusOptions extends InstanceOptions {
   readonly output: string;
@@ -35,8 +36,10 @@ export function formatStatus(status: AgentStatus): string {
   const lines = [
     `instance ${status.instance} on node ${status.node}: ${state}`,
     `  in force     generation ${tables.generation}${outstanding(tables)}`,
-    `  source       ${source.fault === '' ? `as of ${source.asOf}` : source.fault}`,
+    `  source       ${sourceText(source)}`,
     `  podCIDRs     ${status.podCIDRs.join(', ') || 'none'}`,
+    `  routing      ${routingLine(status.routing)}`,
+    `  iptables     ${iptablesLine(status.routing)}`,
     `  programs     attached by ${status.attach}`,
     `  flows        ${flowsText(status)}`,
     `  services     ${status.services.frontends} frontends, ${status.services.backends} backends`,
@@ -44,6 +47,8 @@ export function formatStatus(status: AgentStatus): string {
   if (tables.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${tables.failure}`);
   if (status.services.failure !== '') lines.push(`  ${styleText('red', 'not in force')} ${status.services.failure}`);
   lines.push('', ...section('endpoints', endpointRows(status)));
+  const nodes = nodeRows(status.routing);
+  if (nodes.length > 0) lines.push('', ...section('pods of other nodes', nodes));
   const problems = [
     ...status.objectProblems.map((problem) => [formatProblem(problem) + excerptOf(problem)]),
     ...status.compileProblems.map(({ message }) => [message]),
@@ -51,6 +56,11 @@ export function formatStatus(status: AgentStatus): string {
   if (problems.length > 0) lines.push('', ...section('problems', problems));
   lines.push('', ...section('packets', counterRows(status)));
   return lines.join('\n');
+}
+
+function sourceText({ synced, asOf, fault }: AgentStatus['source']): string {
+  if (!synced) return `not seen whole yet${fault === '' ? '' : `: ${fault}`}`;
+  return fault === '' ? `as of ${asOf}` : `as of ${asOf}; since then: ${fault}`;
 }
 
 function outstanding({ submitted, realized, failure }: AgentStatus['tables']): string {

@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import { entriesOf } from '../cluster/manifests/load-manifests.ts';
-import { type LoadedCluster, loadCluster } from '../cluster/manifests/load-cluster.ts';
+import { type LoadedCluster, loadCluster, type LoadOptions } from '../cluster/manifests/load-cluster.ts';
 import { readManifestFile } from '../cluster/manifests/read-manifest-file.ts';
 import { parseManifest, type RawObject } from '../cluster/manifests/parse-manifest.ts';
 import { readParsed } from '../cluster/manifests/read-manifest.ts';
@@ -16,7 +16,8 @@ import { EXIT_INPUT, EXIT_NO, endWith } from './support/exit-code.ts';
 import { viewParts } from './support/explanation.ts';
 import { readFlowEnd } from './support/flow-end.ts';
 import { portText, readPort } from './support/flow-port.ts';
-import { readPodCidrs, problemText, tellProblems } from './support/input.ts';
+import { liveChoiceOf, problemText, readPodCidrs, tellProblems } from './support/input.ts';
+import { loadLiveCluster } from './support/live-cluster.ts';
 import { junitXml, type JunitSuite } from './support/junit.ts';
 import { count, indent, paint, print, printData, readFormat } from './support/output.ts';
 import { type Expectation, isPolicyTest, type PolicyTest, readPolicyTest } from './support/policy-test.ts';
@@ -25,6 +26,10 @@ export interface TestOptions {
   readonly output: string;
   /** Manifests that every test gets besides its own. */
   readonly file?: readonly string[];
+  /** Every test gets what the live cluster has besides its own. */
+  readonly cluster?: boolean;
+  readonly context?: string;
+  readonly kubeconfig?: string;
   readonly podCidr?: readonly string[];
 }
 
@@ -53,7 +58,12 @@ export interface TestResult {
 export async function runTest(paths: readonly string[], options: TestOptions): Promise<void> {
   const format = readFormat(options.output, ['table', 'json', 'yaml', 'junit']);
   if (options.file?.includes('-') === true) throw new ConfigError('-f -: tests are given files and folders only');
-  const podCidrs = readPodCidrs(options.podCidr ?? []);
+  const live = liveChoiceOf(options);
+  const more: LoadOptions = {
+    podCidrs: readPodCidrs(options.podCidr ?? []),
+    claim: (_, raw) => isPolicyTest(raw),
+    ...(live !== undefined && { beneath: await loadLiveCluster(live) }),
+  };
   const results: TestResult[] = [];
   for (const path of paths) {
     const tests = await findTests(path);
@@ -61,7 +71,7 @@ export async function runTest(paths: readonly string[], options: TestOptions): P
       throw new ConfigError(
         `${path} holds no document of kind PolicyTest; docs/policy-tests.md says how one is written`,
       );
-    for (const test of tests) results.push(await runPolicyTest(test, options.file ?? [], podCidrs));
+    for (const test of tests) results.push(await runPolicyTest(test, options.file ?? [], more));
   }
   switch (format) {
     case 'table':
@@ -99,18 +109,14 @@ function unreadable(file: string, problems: readonly ObjectProblem[]): PolicyTes
   return { file, name: '', files: [], expectations: [], problems };
 }
 
-async function runPolicyTest(
-  test: PolicyTest,
-  more: readonly string[],
-  podCidrs: ReturnType<typeof readPodCidrs>,
-): Promise<TestResult> {
+async function runPolicyTest(test: PolicyTest, files: readonly string[], more: LoadOptions): Promise<TestResult> {
   const { file, name } = test;
   const failed = (error: string): TestResult => ({ file, name, error, results: [] });
   const own = test.problems.filter(({ severity }) => severity === 'error');
   if (own.length > 0) return failed(own.map(problemText).join('\n'));
   let cluster: LoadedCluster;
   try {
-    cluster = await loadCluster([file, ...test.files, ...more], [], { podCidrs, claim: (_, raw) => isPolicyTest(raw) });
+    cluster = await loadCluster([file, ...test.files, ...files], [], more);
   } catch (error) {
     if (error instanceof ConfigError) return failed(error.message);
     throw error;

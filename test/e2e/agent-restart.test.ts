@@ -128,6 +128,7 @@ describe('an agent that is killed', () => {
   });
 
   test('in the middle of an ADD, at whatever point, leaves nothing that the next one does not undo', async () => {
+    await agent.client.sync();
     await agent.end('SIGTERM');
     const before = await podRemains();
     const c = bench.ledger.makeNetns('c');

@@ -1,7 +1,7 @@
 /**
  * The 45 TCP and UDP rows of upstream's own tests over real sockets: nine pods wired through the launcher, policies and
  * labels changed in the manifests, every pair probed in both families at once. All pods on one node with tcx, and spread
- * over two nodes with clsact.
+ * over two nodes with clsact; then through a Service in front of each pod, as upstream probes them (SVC-60).
  */
 import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { ClusterHost, type PlacedPod } from '../support/cluster-host.ts';
@@ -17,6 +17,7 @@ import {
   type VectorPod,
   type VectorProbe,
 } from '../support/netpol-vectors.ts';
+import { clusterIPs, serviceManifests } from '../support/service-manifests.ts';
 import { type Check, type End, observeAll, truthTables } from '../support/reachability.ts';
 
 type Family = 4 | 6;
@@ -25,15 +26,17 @@ type Labels = Readonly<Record<string, string>>;
 const FAMILIES: readonly Family[] = [4, 6];
 
 describe.each([
-  { title: 'one node, tcx', nodes: 1, attach: 'tcx' as const },
-  { title: 'two nodes, clsact', nodes: 2, attach: 'clsact' as const },
-])('$title', ({ nodes, attach }) => {
+  { title: 'one node, tcx', nodes: 1, attach: 'tcx' as const, byService: false },
+  { title: 'two nodes, clsact', nodes: 2, attach: 'clsact' as const, byService: false },
+  { title: 'through ClusterIPs, two nodes, tcx', nodes: 2, attach: 'tcx' as const, byService: true },
+])('$title', ({ nodes, attach, byService }) => {
   let stage: RowStage;
 
   beforeAll(async () => {
     const cluster = await ClusterHost.start({ nodes, attach });
     stage = new RowStage(cluster);
     await stage.startPods(nodes);
+    if (byService) await stage.putServicesBefore();
     return () => cluster.close();
   });
 
@@ -61,6 +64,8 @@ class RowStage {
   readonly #podLabels = new Map<VectorPod, Labels>();
   readonly #namespaceLabels = new Map<string, Labels>();
   readonly #policies: ManifestObject[] = [];
+  /** Where a pod is probed, when not at its own addresses. */
+  readonly #clusterIPs = new Map<VectorPod, End['addresses']>();
 
   constructor(cluster: ClusterHost) {
     this.cluster = cluster;
@@ -69,6 +74,18 @@ class RowStage {
   async startPods(nodes: number): Promise<void> {
     for (const namespace of VECTOR_NAMESPACES) this.cluster.applyNamespace(namespace);
     await this.cluster.startPods(VECTOR_PODS.map((pod, index) => placePod(pod, index % nodes)));
+  }
+
+  /** A Service of its own for every pod; from here on it is probed by that. */
+  async putServicesBefore(): Promise<void> {
+    for (const [index, pod] of VECTOR_PODS.entries()) {
+      const [namespace = '', name = ''] = pod.split('/');
+      const ports = VECTOR_PORTS.map((port) => ({ ...port, targetPort: port.port }));
+      const plan = { namespace, name, clusterIPs: clusterIPs(index + 1), ports, backends: [this.cluster.pod(pod)] };
+      for (const object of serviceManifests(plan)) this.cluster.manifests.apply(object);
+      this.#clusterIPs.set(pod, plan.clusterIPs);
+    }
+    await this.cluster.sync();
   }
 
   steps(vector: Vector, family: Family): ReturnType<Vector['steps']> {
@@ -139,7 +156,7 @@ class RowStage {
 
   #end(pod: VectorPod): End {
     const { netns, addresses } = this.cluster.pod(pod);
-    return { name: pod, netns, addresses };
+    return { name: pod, netns, addresses: this.#clusterIPs.get(pod) ?? addresses };
   }
 }
 

@@ -1,14 +1,20 @@
 /** ClusterIPs from pods, with real sockets, on two nodes with agents beside what kube-proxy leaves on a node. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServicesAnswer } from '../../src/agent/service-routes.ts';
 import { ClusterHost } from '../support/cluster-host.ts';
+import { TcpFlow } from '../support/flow.ts';
 import type { ManifestObject } from '../support/manifest-folder.ts';
 import { openSocket } from '../support/namespace-socket.ts';
 import { Socket } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { PATIENCE_MS, probe, type ProbeResult, SILENCE_MS } from '../support/probe.ts';
 import type { PodHost } from '../support/pod-host.ts';
+import { SequenceFlow } from '../support/sequence-flow.ts';
 
 const NAMESPACE = 'shop';
+/** Of datagrams: a busy machine loses some of its own; a gap loses hundreds. */
+const LOST_MAX = 5;
 const PORTS = [
   { port: 8080, protocol: 'TCP' },
   { port: 8080, protocol: 'UDP' },
@@ -87,6 +93,50 @@ afterEach(async () => {
 });
 afterAll(() => cluster.close());
 
+test('flows through services go on while the agent is killed and started again', async () => {
+  applyService('web', [pod('near')]);
+  applyService('other', [pod('far')]);
+  await cluster.sync();
+  const { netns } = pod('client');
+  const flows = await Promise.all(
+    [ADDRESSES.web[0], ADDRESSES.other[0]].map(async (address) => ({
+      stream: await TcpFlow.open(netns, { protocol: 'TCP', address, port: 80 }, PATIENCE_MS),
+      datagrams: await SequenceFlow.echoed(netns, { protocol: 'UDP', address, port: 80 }),
+    })),
+  );
+  try {
+    for (let restarts = 0; restarts < 3; restarts += 1) {
+      await cluster.agent(0).kill();
+      await delay(200);
+      await cluster.restartAgent(0);
+    }
+    for (const { stream, datagrams } of flows) {
+      expect(await stream.exchange(100_000, PATIENCE_MS)).toBe(true);
+      const { lost, sent } = await datagrams.count();
+      expect(sent).toBeGreaterThan(300);
+      expect(lost).toBeLessThanOrEqual(LOST_MAX);
+    }
+  } finally {
+    for (const { stream, datagrams } of flows) {
+      stream[Symbol.dispose]();
+      datagrams[Symbol.dispose]();
+    }
+  }
+}, 60_000);
+
+test('the agent says what it has of a Service, and that the kernel has it so', async () => {
+  applyService('web', [pod('near'), pod('far')], { sessionAffinity: 'ClientIP' });
+  await cluster.sync();
+  const answer = (await cluster.agent(0).client.get(`/v1/services?service=${NAMESPACE}/web`)) as ServicesAnswer;
+  expect(answer).toMatchObject({ node: cluster.node(0).name, failure: '' });
+  expect(answer.frontends.map(({ address, protocol }) => `${address} ${protocol}`)).toEqual(
+    ADDRESSES.web.flatMap((address) => PROTOCOLS.map((protocol) => `${address} ${protocol}`)),
+  );
+  for (const { inForce, affinitySeconds, backends } of answer.frontends) {
+    expect([inForce, affinitySeconds, backends.length]).toEqual([true, 10_800, 2]);
+  }
+});
+
 describe.each(FAMILIES)('%s', (_family, index) => {
   const web = ADDRESSES.web[index];
   const other = ADDRESSES.other[index];
@@ -107,13 +157,44 @@ describe.each(FAMILIES)('%s', (_family, index) => {
     expect([...new Set(names)].sort()).toEqual([`${NAMESPACE}/far`, `${NAMESPACE}/near`]);
   });
 
-  test('SVC-24: with session affinity all go to one', async () => {
-    applyService('web', [pod('near'), pod('far')], { sessionAffinity: 'ClientIP' });
+  test('SVC-24: with session affinity all go to one, over a restart of the agent and until the timeout', async () => {
+    const applyAffinity = (timeoutSeconds: number): void => {
+      const sessionAffinityConfig = { clientIP: { timeoutSeconds } };
+      applyService('web', [pod('near'), pod('far')], { sessionAffinity: 'ClientIP', sessionAffinityConfig });
+    };
+    const answers = async (count: number): Promise<ReadonlySet<string>> => {
+      const results = await Promise.all(Array.from({ length: count }, () => ask('client', 'TCP', web)));
+      return new Set(results.map((result) => (result.kind === 'answered' ? result.by : result.kind)));
+    };
+    applyAffinity(600);
     await cluster.sync();
-    const results = await Promise.all(Array.from({ length: 12 }, () => ask('client', 'TCP', web)));
-    const names = results.map((result) => (result.kind === 'answered' ? result.by : result.kind));
-    expect(new Set(names).size).toBe(1);
-  });
+    const first = await answers(1);
+    await cluster.agent(0).kill();
+    expect(await answers(8)).toEqual(first);
+    await cluster.restartAgent(0);
+    expect(await answers(8)).toEqual(first);
+    applyAffinity(1);
+    await cluster.sync();
+    const seen = new Set<string>();
+    // Each time after the timeout the hash decides anew, by another port.
+    for (let tries = 0; seen.size < 2 && tries < 16; tries += 1) {
+      await delay(1_300);
+      for (const name of await answers(1)) seen.add(name);
+    }
+    expect([...seen].toSorted()).toEqual([`${NAMESPACE}/far`, `${NAMESPACE}/near`]);
+  }, 60_000);
+
+  test.each(['near', 'far'])(
+    'a long transfer to a backend %s is whole, in segments larger than the wire',
+    async (name) => {
+      applyService('web', [pod(name)]);
+      await cluster.sync();
+      const target = { protocol: 'TCP', address: web, port: 80 } as const;
+      using flow = await TcpFlow.open(pod('client').netns, target, PATIENCE_MS);
+      expect(await flow.exchange(16_000_000, 20_000)).toBe(true);
+    },
+    30_000,
+  );
 
   test('SVC-30, SVC-36: nothing behind it, or no such port, is refused at once', async () => {
     applyService('web', []);

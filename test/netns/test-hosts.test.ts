@@ -3,7 +3,7 @@
  * did, and the fixtures must be as unforgiving as real nodes.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AddressPair } from '../support/address-plan.ts';
+import { type AddressPair, routesToPods } from '../support/address-plan.ts';
 import { type ExternalHost, makeExternalHost } from '../support/external-host.ts';
 import { TcpFlow, UdpFlow } from '../support/flow.ts';
 import { Ledger } from '../support/ledger.ts';
@@ -77,7 +77,8 @@ async function setForwarding(verb: '-A' | '-D'): Promise<void> {
 beforeAll(async () => {
   const wire = await Wire.make(ledger);
   external = await makeExternalHost(ledger, wire, NODE_COUNT);
-  nodes = [await makeNodeHost(ledger, wire, 0, NODE_COUNT), await makeNodeHost(ledger, wire, 1, NODE_COUNT)];
+  nodes = [await makeNodeHost(ledger, wire, 0), await makeNodeHost(ledger, wire, 1)];
+  for (const [index, { netns }] of nodes.entries()) await ipBatch(netns, routesToPods(1 - index));
   for (const [index, name] of PODS.entries()) {
     const node = nodes[name.startsWith('a') ? 0 : 1];
     if (node !== undefined) await wirePod(name, node, index + 5);

@@ -20,10 +20,16 @@ export interface AgentOptions {
   readonly nodeNetns: TestNetns;
   readonly instance: string;
   readonly manifests: string;
+  /** Instead of the manifests. */
+  readonly source?: string;
+  /** Whether the start returns when requests are answered, or only when the first tables are in force. @default ready */
+  readonly until?: 'ready' | 'answering';
   readonly runDir: string;
   readonly stateDir: string;
   readonly bpfRoot: string;
   readonly attach: 'auto' | 'tcx' | 'clsact';
+  /** Further options of the command line. @default none */
+  readonly settings?: readonly string[];
   /** The tree of the build to run. @default this one */
   readonly build?: string;
   /** A module that is loaded before the agent's own. */
@@ -47,7 +53,7 @@ export class AgentProcess {
   }
 
   /**
-   * Returns when it says that it is ready.
+   * Returns when it says that it is ready, or answers.
    * @throws Error with the end of its log when it ends, or is not ready in time.
    */
   static async start(ledger: Ledger, options: AgentOptions): Promise<AgentProcess> {
@@ -63,7 +69,7 @@ export class AgentProcess {
     await once(child, 'spawn');
     ledger.addProcess(`agent of ${options.nodeName}`, child.pid ?? 0, () => agent.isRunning);
     try {
-      await agent.#becomeReady();
+      await agent.#become(options.until ?? 'ready');
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -108,14 +114,14 @@ export class AgentProcess {
     cancel.abort();
   }
 
-  async #becomeReady(): Promise<void> {
+  async #become(state: 'ready' | 'answering'): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     let last = 'no answer yet';
     while (performance.now() < deadline) {
       if (!this.isRunning) throw new Error(`agent of ${this.name} ended before it was ready\n${this.logTail()}`);
       try {
         const status = (await this.client.get('/v1/status')) as { ready?: boolean };
-        if (status.ready === true) return;
+        if (status.ready === true || state === 'answering') return;
         last = JSON.stringify(status);
       } catch (error) {
         last = String(error);
@@ -136,7 +142,7 @@ function agentArguments(options: AgentOptions): string[] {
     'src/main.ts',
     'agent',
     '--source',
-    `manifests:${options.manifests}`,
+    options.source ?? `manifests:${options.manifests}`,
     '--node',
     options.nodeName,
     '--instance',
@@ -151,6 +157,7 @@ function agentArguments(options: AgentOptions): string[] {
     options.attach,
     '--log-level',
     'info',
+    ...(options.settings ?? []),
   ];
 }
 

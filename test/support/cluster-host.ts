@@ -2,9 +2,10 @@
  * A whole cluster in namespaces: nodes on a wire, each with an agent, an outside host, and pods that come and go
  * through the CNI launcher. Several may exist at one time. Everything is gone after `close`, or when the process ends.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AgentOptions, AgentProcess } from './agent-process.ts';
+import type { ApiServer } from './api-server.ts';
 import type { CniInstance } from './cni-call.ts';
 import { type ExternalHost, makeExternalHost } from './external-host.ts';
 import { Ledger } from './ledger.ts';
@@ -12,6 +13,7 @@ import { ManifestFolder, type ManifestObject } from './manifest-folder.ts';
 import { mapLimited } from './map-limited.ts';
 import { makeNodeHost, type NodeHost, nodeManifest } from './node-host.ts';
 import { PodHost, type PodSpec } from './pod-host.ts';
+import { ServedManifests } from './served-manifests.ts';
 import { Wire } from './wire.ts';
 
 /** CNI calls at one time, as a runtime makes them (CNI-25). */
@@ -20,6 +22,10 @@ const STARTS_AT_ONCE = 8;
 export interface ClusterOptions {
   readonly nodes: number;
   readonly attach: 'auto' | 'tcx' | 'clsact';
+  /** Further options of the agents' command line. @default none */
+  readonly settings?: readonly string[];
+  /** Where the agents' desired state comes from. @default the folder of manifests itself */
+  readonly api?: ApiServer;
 }
 
 export interface PlacedPod extends PodSpec {
@@ -28,7 +34,7 @@ export interface PlacedPod extends PodSpec {
 }
 
 /** Which agent to run, and how, when it is not this tree's alone. */
-export type AgentBuild = Pick<AgentOptions, 'build' | 'preload' | 'env'>;
+export type AgentBuild = Pick<AgentOptions, 'build' | 'preload' | 'env' | 'until'>;
 
 let clusters = 0;
 
@@ -40,24 +46,29 @@ export class ClusterHost implements AsyncDisposable {
   #agents: AgentProcess[] = [];
   #external: ExternalHost | undefined;
   readonly #pods = new Map<string, PodHost>();
-  readonly #attach: ClusterOptions['attach'];
+  readonly #options: ClusterOptions;
+  readonly #api: ApiServer | undefined;
   readonly #number: number;
 
-  private constructor(attach: ClusterOptions['attach']) {
-    this.#attach = attach;
+  private constructor(options: ClusterOptions) {
+    const { api } = options;
+    this.#options = options;
+    this.#api = api;
     clusters += 1;
     this.#number = clusters;
     this.directory = this.ledger.makeDirectory('sluice-test');
     for (const name of ['manifests', 'staging', 'run', 'state', 'bpf']) mkdirSync(join(this.directory, name));
-    this.manifests = new ManifestFolder(join(this.directory, 'manifests'), join(this.directory, 'staging'));
+    const folders = [join(this.directory, 'manifests'), join(this.directory, 'staging')] as const;
+    this.manifests = api === undefined ? new ManifestFolder(...folders) : new ServedManifests(...folders, api);
   }
 
   /** Returns when every agent is ready. Removes what it made when that fails. */
   static async start(options: ClusterOptions): Promise<ClusterHost> {
-    const cluster = new ClusterHost(options.attach);
+    const cluster = new ClusterHost(options);
     try {
       cluster.ledger.mountBpf(join(cluster.directory, 'bpf'));
       await cluster.#makeHosts(options.nodes);
+      if (options.api !== undefined) cluster.#serve(options.api);
       cluster.#agents = await Promise.all(cluster.#nodes.map((node) => cluster.#startAgent(node)));
     } catch (error) {
       cluster.ledger.removeAll();
@@ -141,8 +152,9 @@ export class ClusterHost implements AsyncDisposable {
     this.#pods.delete(key);
   }
 
-  /** Returns when the state of the manifests is in force on every node. */
+  /** Returns when the state of the manifests is in force on every node. An API server tells of it when it does: no wait. */
   async sync(): Promise<void> {
+    if (this.#api !== undefined) return;
     await Promise.all(this.#agents.filter((agent) => agent.isRunning).map((agent) => agent.client.sync()));
   }
 
@@ -173,8 +185,18 @@ export class ClusterHost implements AsyncDisposable {
     const wire = await Wire.make(this.ledger);
     const indexes = Array.from({ length: count }, (_, index) => index);
     this.#external = await makeExternalHost(this.ledger, wire, count);
-    this.#nodes = await Promise.all(indexes.map((index) => makeNodeHost(this.ledger, wire, index, count)));
+    this.#nodes = await Promise.all(indexes.map((index) => makeNodeHost(this.ledger, wire, index)));
     for (const node of this.#nodes) this.manifests.apply(nodeManifest(node));
+  }
+
+  /** Each node reaches the API server at its own 127.0.0.1. */
+  #serve(api: ApiServer): void {
+    for (const { netns, name } of this.#nodes) this.ledger.add(`API server of ${name}`, api.listenIn(netns.fd));
+    writeFileSync(this.#kubeconfig, kubeconfigOf(api.port));
+  }
+
+  get #kubeconfig(): string {
+    return join(this.directory, 'kubeconfig');
   }
 
   #startAgent(node: NodeHost, build: AgentBuild = {}): Promise<AgentProcess> {
@@ -186,7 +208,9 @@ export class ClusterHost implements AsyncDisposable {
       runDir: join(this.directory, 'run'),
       stateDir: join(this.directory, 'state'),
       bpfRoot: join(this.directory, 'bpf'),
-      attach: this.#attach,
+      attach: this.#options.attach,
+      settings: this.#options.settings ?? [],
+      ...(this.#api === undefined ? {} : { source: `kubernetes:${this.#kubeconfig}` }),
       ...build,
     });
   }
@@ -194,4 +218,16 @@ export class ClusterHost implements AsyncDisposable {
   #instanceName(node: NodeHost): string {
     return `t${process.pid.toString(36)}-${this.#number}-${node.name}`;
   }
+}
+
+function kubeconfigOf(port: number): string {
+  const cluster = { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster }],
+    users: [{ name: 'test', user: { token: 'test' } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    'current-context': 'test',
+  });
 }

@@ -16,7 +16,7 @@ export interface ExternalHost {
   readonly outside: readonly AddressPair[];
 }
 
-/** With routes to the pods of `nodeCount` nodes: nothing is masqueraded on the way. */
+/** With routes to the pods of `nodeCount` nodes: what it opens itself finds its way. */
 export async function makeExternalHost(ledger: Ledger, wire: Wire, nodeCount: number): Promise<ExternalHost> {
   const netns = ledger.makeNetns('outside');
   const addresses = await wire.plug(netns, EXTERNAL_NUMBER);

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { loadManifests } from '../../src/cluster/manifests/load-manifests.ts';
 import type { FlowVerdict } from '../../src/datapath/datapath.ts';
 import { judge } from '../../src/datapath/judge.ts';
-import { KernelStore } from '../../src/datapath/ebpf/store.ts';
+import { KernelStore, tableMapsOf } from '../../src/datapath/ebpf/store.ts';
 import { BpfMap } from '../../src/kernel/bpf-map.ts';
 import { Compiler } from '../../src/policy/compiler.ts';
 import type { ClusterChange, LocalEndpoint } from '../../src/policy/model.ts';
 import { changeCluster, emptyCluster, evaluateFlow, type OracleCluster } from '../../src/policy/oracle.ts';
 
-const TABLES = ['config', 'endpoints', 'addresses', 'prefixes', 'ports', 'rows'] as const;
 const PROTOCOLS = [
   ['TCP', 6],
   ['UDP', 17],
@@ -113,11 +112,10 @@ export function compareCounts(directory: string, desired: DesiredState): { kerne
 function withStore<T>(directory: string, read: (store: KernelStore) => T): T {
   using opened = new DisposableStack();
   const pins = readdirSync(directory);
-  const [config, endpoints, addresses, prefixes, ports, rows] = TABLES.map((name) => {
+  const map = (name: string): BpfMap => {
     const found = pins.filter((pin) => pin.startsWith(`${name}-`));
     if (found.length !== 1) throw new Error(`${directory} has ${found.length} pins of map ${name}: ${pins.join(' ')}`);
     return opened.use(BpfMap.openPinned(join(directory, found[0]!)));
-  });
-  const maps = { config: config!, endpoints: endpoints!, addresses: addresses!, prefixes: prefixes! };
-  return read(opened.use(new KernelStore({ ...maps, ports: ports!, rows: rows! })));
+  };
+  return read(opened.use(new KernelStore(tableMapsOf(map))));
 }

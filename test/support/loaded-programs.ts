@@ -120,21 +120,32 @@ export class LoadedPrograms implements Disposable {
     },
   ): void {
     const address = parseAddress(text)!;
+    const key = encoded(abi.ADDRESS_KEY_SIZE, abi.encodeAddressKey, {
+      family: address.family,
+      pad: new Uint8Array(3),
+      address: tableBytes(address),
+    });
+    const { pod, classNew } = value;
     this.object.map('addresses').update(
-      encoded(abi.ADDRESS_KEY_SIZE, abi.encodeAddressKey, {
-        family: address.family,
-        pad: new Uint8Array(3),
-        address: tableBytes(address),
-      }),
+      key,
       encoded(abi.ADDRESS_VALUE_SIZE, abi.encodeAddressValue, {
         generation: value.generation ?? this.#generation,
-        classOld: value.classOld ?? value.classNew,
-        classNew: value.classNew,
-        endpointId: value.pod?.id ?? 0,
-        ifindex: value.pod?.ifindex ?? 0,
+        classOld: value.classOld ?? classNew,
+        classNew,
         flags: value.flags ?? 0,
-        mac: macBytes(value.pod?.mac ?? '00:00:00:00:00:00'),
-        hostMac: macBytes(value.pod?.hostMac ?? '00:00:00:00:00:00'),
+      }),
+    );
+    if (pod === undefined) {
+      this.object.map('locals').delete(key);
+      return;
+    }
+    this.object.map('locals').update(
+      key,
+      encoded(abi.LOCAL_VALUE_SIZE, abi.encodeLocalValue, {
+        endpointId: pod.id,
+        ifindex: pod.ifindex,
+        mac: macBytes(pod.mac),
+        hostMac: macBytes(pod.hostMac),
         endpointFlags: value.endpointFlags ?? 0,
       }),
     );
@@ -188,6 +199,7 @@ export class LoadedPrograms implements Disposable {
     for (const name of [
       'endpoints',
       'addresses',
+      'locals',
       'prefixes',
       'rows',
       'flows_new',
@@ -198,6 +210,7 @@ export class LoadedPrograms implements Disposable {
       'frontends',
       'backends',
       'service_ranges',
+      'affinities',
     ]) {
       const map = this.object.map(name);
       for (const { key } of map.entries()) map.delete(key);

@@ -5,8 +5,10 @@
 import type { TestNetns } from './netns.ts';
 import { runCommand } from './run-command.ts';
 
+export type IptablesFlavour = 'nft' | 'legacy';
+
 interface FamilyRules {
-  readonly restore: string;
+  readonly program: 'iptables' | 'ip6tables';
   readonly loopback: string;
   readonly dockerCidr: string;
   readonly serviceAddress: string;
@@ -15,14 +17,14 @@ interface FamilyRules {
 
 const FAMILIES: readonly FamilyRules[] = [
   {
-    restore: 'iptables-restore',
+    program: 'iptables',
     loopback: '127.0.0.0/8',
     dockerCidr: '172.17.0.0/16',
     serviceAddress: '10.96.0.1/32',
     apiServer: '172.30.0.1:6443',
   },
   {
-    restore: 'ip6tables-restore',
+    program: 'ip6tables',
     loopback: '::1/128',
     dockerCidr: 'fd00:d0c::/64',
     serviceAddress: 'fd00:96::1/128',
@@ -30,9 +32,12 @@ const FAMILIES: readonly FamilyRules[] = [
   },
 ];
 
-/** Loads the rules of both families into the (still empty) tables of the namespace. */
-export async function loadNetfilterFixture(netns: TestNetns): Promise<void> {
-  await Promise.all(FAMILIES.map((rules) => runCommand(rules.restore, [], { netns, input: tables(rules) })));
+/** Loads the rules of both families into the (still empty) tables of the namespace. Without a flavour: the default one. */
+export async function loadNetfilterFixture(netns: TestNetns, flavour?: IptablesFlavour): Promise<void> {
+  const suffix = flavour === undefined ? '' : `-${flavour}`;
+  const load = (rules: FamilyRules): Promise<string> =>
+    runCommand(`${rules.program}${suffix}-restore`, [], { netns, input: tables(rules) });
+  await Promise.all(FAMILIES.map(load));
 }
 
 function tables(rules: FamilyRules): string {

@@ -1,15 +1,8 @@
 /**
- * A node as a namespace: on the wire, forwarding, strict reverse path filter, the netfilter rules of real nodes, and
- * routes to the other nodes' podCIDRs as a routed underlay has them.
+ * A node as a namespace: on the wire, forwarding, strict reverse path filter, and the netfilter rules of real nodes. The
+ * ways to the pods of other nodes are its agent's to make.
  */
-import {
-  type AddressPair,
-  EXTERNAL_NUMBER,
-  EXTERNAL_PREFIXES,
-  podCidrs,
-  routesToPods,
-  wireAddresses,
-} from './address-plan.ts';
+import { type AddressPair, EXTERNAL_NUMBER, EXTERNAL_PREFIXES, podCidrs, wireAddresses } from './address-plan.ts';
 import type { Ledger } from './ledger.ts';
 import type { ManifestObject } from './manifest-folder.ts';
 import { loadNetfilterFixture } from './netfilter-fixture.ts';
@@ -27,8 +20,8 @@ export interface NodeHost {
   readonly podCidrs: AddressPair;
 }
 
-/** index: 0 to 7. count: of nodes on this wire, each of which gets a route to the pods of the others. */
-export async function makeNodeHost(ledger: Ledger, wire: Wire, index: number, count: number): Promise<NodeHost> {
+/** index: 0 to 7. */
+export async function makeNodeHost(ledger: Ledger, wire: Wire, index: number): Promise<NodeHost> {
   const name = `node-${NODE_LETTERS.charAt(index)}`;
   const netns = ledger.makeNetns(name);
   await setSysctls(netns, {
@@ -40,13 +33,8 @@ export async function makeNodeHost(ledger: Ledger, wire: Wire, index: number, co
   });
   await loadNetfilterFixture(netns);
   const addresses = await wire.plug(netns, index + 1);
-  await ipBatch(netns, [...routesToOtherNodes(index, count), ...routesOutside()]);
+  await ipBatch(netns, routesOutside());
   return { name, netns, addresses, podCidrs: podCidrs(index) };
-}
-
-function routesToOtherNodes(index: number, count: number): string[] {
-  const indexes = Array.from({ length: count }, (_, other) => other);
-  return indexes.filter((other) => other !== index).flatMap(routesToPods);
 }
 
 function routesOutside(): string[] {

@@ -1,11 +1,12 @@
 /** Everything of pods that a node holds, as sorted text, so that before and after can be compared. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { AgentClient } from './agent-client.ts';
 import type { CniInstance } from './cni-call.ts';
 import { runCommand } from './run-command.ts';
 
 /** Maps whose keys stand for pods; their values change with every generation. */
-const POD_MAPS = /^(endpoints|addresses)\b/;
+const POD_MAPS = /^(endpoints|locals|addresses)\b/;
 
 export interface NodeRemains {
   readonly links: readonly string[];
@@ -19,8 +20,9 @@ export interface NodeRemains {
   readonly files: readonly string[];
 }
 
-/** bpfRoot: the bpffs of the instance's agent. */
+/** After what an agent that serves still does behind its answers. bpfRoot: the bpffs of the instance's agent. */
 export async function readNodeRemains(instance: CniInstance, bpfRoot: string): Promise<NodeRemains> {
+  await settle(join(instance.runDir, instance.instance, 'agent.sock'));
   const ip = async (...args: string[]): Promise<string[]> =>
     lines(await runCommand('ip', [...args], { netns: instance.nodeNetns }));
   const pins = filesBelow(bpfRoot).filter((path) => path.includes(`${instance.instance}/`));
@@ -36,6 +38,11 @@ export async function readNodeRemains(instance: CniInstance, bpfRoot: string): P
     mapKeys: (await Promise.all(mapPins.map((pin) => mapKeys(join(bpfRoot, pin), pin)))).flat().toSorted(),
     files: filesBelow(join(instance.runDir, instance.instance)),
   };
+}
+
+/** An agent that does not serve, or cannot bring its state in force, has nothing more to do. */
+async function settle(socketPath: string): Promise<void> {
+  await new AgentClient(socketPath).sync().catch(() => undefined);
 }
 
 async function mapKeys(path: string, name: string): Promise<string[]> {

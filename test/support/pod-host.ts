@@ -77,16 +77,16 @@ export class PodHost {
 
   /** Wires it, serves its ports, and then tells the cluster its addresses. @throws CniCallError when ADD fails. */
   async start(): Promise<void> {
-    this.#manifests.apply(this.#manifest());
+    this.#manifests.apply(this.manifest());
     this.#result = await cniAdd(this.#instance, this.attachment);
     this.#server = await NameServer.open(this.netns, this.key, this.spec.ports);
-    this.#manifests.apply(this.#manifest());
+    this.#manifests.apply(this.manifest());
   }
 
   /** In force when the agents have synced. */
   setLabels(labels: Readonly<Record<string, string>>): void {
     this.#labels = labels;
-    this.#manifests.apply(this.#manifest());
+    this.#manifests.apply(this.manifest());
   }
 
   /** DEL, then the namespace and the manifest go. */
@@ -96,10 +96,11 @@ export class PodHost {
     await cniDel(this.#instance, this.attachment);
     this.#result = undefined;
     this.netns.remove();
-    this.#manifests.delete(this.#manifest());
+    this.#manifests.delete(this.manifest());
   }
 
-  #manifest(): ManifestObject {
+  /** As the API server has it now. */
+  manifest(phase = 'Running'): ManifestObject {
     return {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -123,12 +124,12 @@ export class PodHost {
           },
         ],
       },
-      ...(this.#result === undefined ? {} : { status: this.#status(this.#result) }),
+      ...(this.#result === undefined ? {} : { status: this.#status(this.#result, phase) }),
     };
   }
 
-  #status({ ips }: CniResult): object {
+  #status({ ips }: CniResult, phase: string): object {
     const podIPs = ips.map(({ address }) => ({ ip: address.slice(0, address.indexOf('/')) }));
-    return { phase: 'Running', podIP: podIPs[0]?.ip, podIPs };
+    return { phase, podIP: podIPs[0]?.ip, podIPs };
   }
 }

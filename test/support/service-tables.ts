@@ -20,6 +20,8 @@ export interface TestFrontend {
   readonly backends: readonly TestBackend[];
   /** @default 0 */
   readonly firstSlot?: number;
+  /** @default 0 */
+  readonly affinitySeconds?: number;
 }
 
 /** Addresses and ports as a frame has them. */
@@ -31,25 +33,40 @@ export interface FrameTuple {
 }
 
 export function setFrontend(host: LoadedPrograms, frontend: TestFrontend): void {
-  const { id, address, port, protocol, flags = 0, backends, firstSlot = 0 } = frontend;
-  for (const backend of backends) setBackend(host, backend);
+  const { id, address, port, protocol, flags = 0, backends, firstSlot = 0, affinitySeconds = 0 } = frontend;
+  for (const backend of backends) setBackend(host, backend, id);
   for (const [slot, backend] of backends.entries()) setSlot(host, firstSlot + slot, backend.id);
-  setFrontendElement(host, { address, port, protocol }, { id, flags, firstSlot, slotCount: backends.length });
+  setFrontendElement(
+    host,
+    { address, port, protocol },
+    { id, flags, firstSlot, slotCount: backends.length, affinitySeconds },
+  );
   const addressFlags = abi.FrontendFlag.FRONTEND_ADDRESS;
-  const none = { id: 0, flags: addressFlags, firstSlot: 0, slotCount: 0 };
+  const none = { id: 0, flags: addressFlags, firstSlot: 0, slotCount: 0, affinitySeconds: 0 };
   setFrontendElement(host, { address, port: 0, protocol: 0 }, none);
 }
 
-export function setBackend(host: LoadedPrograms, { id, address, port }: TestBackend): void {
+/** frontend: id of the one that it is behind. */
+export function setBackend(host: LoadedPrograms, { id, address, port }: TestBackend, frontend: number): void {
   const parsed = parseAddress(address)!;
   const value = new Uint8Array(abi.BACKEND_VALUE_SIZE);
-  const fields = { address: tableBytes(parsed), port, family: parsed.family, pad: 0 };
+  const fields = { address: tableBytes(parsed), port, family: parsed.family, pad: 0, frontend };
   abi.encodeBackendValue(new DataView(value.buffer), 0, fields);
   host.object.map('backends').update(word(id), value);
 }
 
 export function removeBackend(host: LoadedPrograms, id: number): void {
   host.object.map('backends').delete(word(id));
+}
+
+/** As if every client's last new flow had been that much earlier. */
+export function ageAffinities(host: LoadedPrograms, seconds: number): void {
+  const map = host.object.map('affinities');
+  for (const { key, value } of map.entries()) {
+    const view = new DataView(value.buffer, value.byteOffset);
+    view.setBigUint64(0, view.getBigUint64(0, true) - BigInt(seconds) * 1_000_000_000n, true);
+    map.update(key, value);
+  }
 }
 
 export function setServiceRange(host: LoadedPrograms, address: string, length: number): void {

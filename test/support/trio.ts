@@ -14,8 +14,12 @@ const PODS = { a: 0, b: 0, c: 1 } as const;
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 /** Nodes and the outside host serve too, by their names (`outside`). */
-export async function startTrio(attach: ClusterOptions['attach'] = 'auto'): Promise<ClusterHost> {
-  const cluster = await ClusterHost.start({ nodes: 2, attach });
+/** `settings`: further options of the agents' command line. */
+export async function startTrio(
+  attach: ClusterOptions['attach'] = 'auto',
+  settings: readonly string[] = [],
+): Promise<ClusterHost> {
+  const cluster = await ClusterHost.start({ nodes: 2, attach, settings });
   try {
     cluster.applyNamespace('x');
     await cluster.startPods(

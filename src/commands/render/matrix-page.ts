@@ -26,7 +26,7 @@ tbody th { position: sticky; left: 0; z-index: 1; }
 thead th:first-child { left: 0; z-index: 3; font-weight: 400; color: var(--soft); }
 td { min-width: 5.5rem; max-width: 16rem; }
 .all { background: var(--all-bg); } .ports { background: var(--ports-bg); } .partly { background: var(--partly-bg); }
-td.none, td.no-say { color: var(--soft); opacity: .7; }
+td.none, td.no-say { color: var(--soft); }
 td:hover { box-shadow: inset 0 0 0 1px var(--soft); }
 td:focus { outline: 2px solid var(--ports); outline-offset: -2px; }
 th small { display: block; font-weight: 400; color: var(--soft); }

@@ -3,9 +3,9 @@ import type { LoadedCluster } from '../../cluster/manifests/load-cluster.ts';
 import type { Answer, AnswerPart } from '../../policy/answer.ts';
 import type { DryRun } from '../../policy/dry-run.ts';
 import type { EndExplanation, RuleRef } from '../../policy/explain.ts';
-import type { ClusterRule } from '../../policy/explain-tiers.ts';
+import { type ClusterRule, clusterPolicyName, isClusterPolicyKey } from '../../policy/explain-tiers.ts';
 import type { FlowCell } from '../../policy/flow-cells.ts';
-import { ruleText } from '../../policy/rule-text.ts';
+import { clusterRuleText, ruleText } from '../../policy/rule-text.ts';
 
 /** A rule in words, with where it stands. */
 export interface RuleView {
@@ -98,33 +98,40 @@ function viewEnd(end: EndExplanation, dryRun: DryRun, cluster: LoadedCluster): E
 
 function viewClusterRule(rule: ClusterRule, dryRun: DryRun, cluster: LoadedCluster): ClusterRuleView {
   const { policy, direction, index, tier, action, invalid } = rule;
-  const source = cluster.sources.get(`ClusterNetworkPolicy ${policy}`);
-  const path = `${direction}[${index}]`;
-  const name = dryRun.clusterPolicies.get(policy)?.[direction][index]?.name ?? '';
-  const text = invalid ? 'the policy is invalid, and denies' : name === '' ? '' : `rule ${name}`;
+  const object = dryRun.clusterPolicies.get(policy)?.[direction][index];
+  const said = object === undefined ? '' : clusterRuleText(object, direction);
+  const text = invalid ? 'the policy is invalid, and denies' : said;
   return {
     policy: `cnp:${policy}`,
-    rule: path,
     tier,
     action,
     text,
-    file: source?.file ?? null,
-    line: source?.place(`spec.${path}`)?.line ?? null,
+    ...placeOf(`ClusterNetworkPolicy ${policy}`, { direction, index }, cluster),
   };
 }
 
-function viewRule({ policy, direction, index }: RuleRef, dryRun: DryRun, cluster: LoadedCluster): RuleView {
+function viewRule(ref: RuleRef, dryRun: DryRun, cluster: LoadedCluster): RuleView {
+  const { policy, direction, index } = ref;
+  if (isClusterPolicyKey(policy)) {
+    const object = dryRun.clusterPolicies.get(clusterPolicyName(policy));
+    const rule = object?.[direction][index];
+    const text = rule === undefined ? '' : clusterRuleText(rule, direction);
+    return { policy, text, ...placeOf(`ClusterNetworkPolicy ${clusterPolicyName(policy)}`, ref, cluster) };
+  }
   const object = dryRun.policies.get(policy);
   const rule = object?.[direction][index];
-  const source = cluster.sources.get(`NetworkPolicy ${policy}`);
-  const path = `${direction}[${index}]`;
-  return {
-    policy,
-    rule: path,
-    text: object === undefined || rule === undefined ? '' : ruleText(rule, direction, object.namespace),
-    file: source?.file ?? null,
-    line: source?.place(`spec.${path}`)?.line ?? null,
-  };
+  const text = object === undefined || rule === undefined ? '' : ruleText(rule, direction, object.namespace);
+  return { policy, text, ...placeOf(`NetworkPolicy ${policy}`, ref, cluster) };
+}
+
+function placeOf(
+  object: string,
+  { direction, index }: Pick<RuleRef, 'direction' | 'index'>,
+  cluster: LoadedCluster,
+): Pick<RuleView, 'rule' | 'file' | 'line'> {
+  const source = cluster.sources.get(object);
+  const rule = `${direction}[${index}]`;
+  return { rule, file: source?.file ?? null, line: source?.place(`spec.${rule}`)?.line ?? null };
 }
 
 /** Labels of the cells, each once, with the pod that an address turned out to be. */

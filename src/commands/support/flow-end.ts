@@ -68,6 +68,34 @@ export function readFlowEnd(text: string, cluster: LoadedCluster, dryRun: DryRun
   throw new ConfigError(`there is no pod ${JSON.stringify(text)} in the input${proposals(text, cluster, dryRun)}`);
 }
 
+/**
+ * The pods that an end names, `namespace/name`, before anything is judged. Undefined: it names addresses, which may be any
+ * pod's. What is not there is told by `readFlowEnd`.
+ */
+export function podsNamed(text: string, cluster: LoadedCluster): readonly string[] | undefined {
+  const parts = text.split('/');
+  const [first = '', second = '', third = ''] = parts;
+  const isRange = text.includes('/') && parseCidr(text) !== undefined;
+  if (
+    text === 'internet' ||
+    canonicalAddress(text) !== undefined ||
+    isRange ||
+    (parts.length === 2 && first === 'node')
+  )
+    return undefined;
+  if (second === '*') {
+    return cluster.changes.flatMap((change) =>
+      change.kind === 'Pod' && change.op === 'set' && change.object.namespace === first
+        ? `${first}/${change.object.name}`
+        : [],
+    );
+  }
+  const [namespace, word, name] = parts.length === 3 ? [first, second, third] : ['default', first, second];
+  const kind = workloadKindOf(word);
+  const workload = kind === undefined ? undefined : cluster.workloads.get(`${kind} ${namespace}/${name}`);
+  return [parts.length === 1 ? `default/${first}` : text, ...(workload?.pods ?? [])];
+}
+
 function addresses(text: string, cells: readonly FlowCell[]): FlowEnd {
   return { text, kind: 'addresses', cells };
 }

@@ -6,12 +6,17 @@ import { bytesMax } from '../../cluster/manifests/parse-manifest.ts';
 import { formatProblem, type ObjectProblem } from '../../cluster/source.ts';
 import { type Cidr, parseCidr } from '../../net/cidr.ts';
 import { EXIT_INPUT, endWith } from './exit-code.ts';
+import { type LiveChoice, loadLiveCluster } from './live-cluster.ts';
 import { count, indent } from './output.ts';
 import { isPolicyTest } from './policy-test.ts';
 
 export interface InputOptions {
   /** Files, folders, or `-` for standard input. */
   readonly file?: readonly string[];
+  /** Read the live cluster; what is in files takes the place of what is there. */
+  readonly cluster?: boolean;
+  readonly context?: string;
+  readonly kubeconfig?: string;
   /** Where addresses for pods without one come from. */
   readonly podCidr?: readonly string[];
 }
@@ -25,7 +30,7 @@ const PROBLEMS_SHOWN_MAX = 50;
  * invalid policy, does not stop the command; it makes it end with EXIT_INPUT.
  * @throws ConfigError when there is no input, or it cannot be made out.
  */
-export async function readInput(options: InputOptions, more: Pick<LoadOptions, 'avoid'> = {}): Promise<LoadedCluster> {
+export async function readInput(options: InputOptions, more: MoreInput = {}): Promise<LoadedCluster> {
   const cluster = await loadInput(options, more);
   tellProblems(cluster.problems);
   const errors = cluster.problems.filter(({ severity }) => severity === 'error');
@@ -36,18 +41,43 @@ export async function readInput(options: InputOptions, more: Pick<LoadOptions, '
   return cluster;
 }
 
+/** What a command adds to what its options name. */
+export interface MoreInput extends Pick<LoadOptions, 'avoid' | 'beneath'> {
+  readonly texts?: readonly ManifestText[];
+}
+
 /** The same without telling: for a command whose answer the problems are. */
-export async function loadInput(options: InputOptions, more: Pick<LoadOptions, 'avoid'> = {}): Promise<LoadedCluster> {
+export async function loadInput(options: InputOptions, more: MoreInput = {}): Promise<LoadedCluster> {
   const { file = [], podCidr = [] } = options;
-  if (file.length === 0)
-    throw new ConfigError('no input: name files or folders of manifests with -f, or - for standard input');
+  const { texts: given = [], ...rest } = more;
+  const live = liveChoiceOf(options);
+  if (file.length + given.length === 0 && live === undefined && rest.beneath === undefined) {
+    throw new ConfigError(
+      'no input: name files or folders of manifests with -f, or - for standard input, or read the live one with --cluster',
+    );
+  }
   const paths = file.filter((path) => path !== STDIN);
-  const texts = file.includes(STDIN) ? [await readStdin()] : [];
+  const texts = file.includes(STDIN) ? [...given, await readStdin()] : given;
   return await loadCluster(paths, texts, {
     podCidrs: readPodCidrs(podCidr),
     claim: (_, raw) => isPolicyTest(raw),
-    ...more,
+    ...(live !== undefined && { beneath: await loadLiveCluster(live) }),
+    ...rest,
   });
+}
+
+/** @throws ConfigError for options that only make sense with --cluster. */
+export function liveChoiceOf({
+  cluster = false,
+  context,
+  kubeconfig,
+}: Pick<InputOptions, 'cluster' | 'context' | 'kubeconfig'>): LiveChoice | undefined {
+  if (!cluster) {
+    const given = context !== undefined ? '--context' : kubeconfig !== undefined ? '--kubeconfig' : undefined;
+    if (given !== undefined) throw new ConfigError(`${given} says which cluster: add --cluster to read one`);
+    return undefined;
+  }
+  return { ...(context !== undefined && { context }), ...(kubeconfig !== undefined && { kubeconfig }) };
 }
 
 /** @throws ConfigError for what is no CIDR, and for two of one family. */

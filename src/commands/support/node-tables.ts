@@ -1,9 +1,10 @@
 /** The tables of one node as a dry run compiles them, whether they would fit, and what they and each policy cost. */
 import { LIMIT_ENDPOINTS } from '../../datapath/elements.ts';
 import * as abi from '../../kernel/abi.gen.ts';
+import { clusterPolicyKey } from '../../policy/cluster-policy.ts';
 import { Compiler, type CompileResult } from '../../policy/compiler.ts';
 import { LIMIT_ADDRESSES, LIMIT_PREFIXES, LIMIT_ROWS } from '../../policy/ids.ts';
-import type { ClusterChange, NetworkPolicy, Pod } from '../../policy/model.ts';
+import type { ClusterChange, Pod } from '../../policy/model.ts';
 import type { TableGlossary } from '../../policy/table-text.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
 
@@ -15,9 +16,16 @@ export interface NodeTables {
   readonly glossary: TableGlossary;
   /** By endpoint id. */
   readonly pods: ReadonlyMap<number, Pod>;
-  readonly policies: readonly NetworkPolicy[];
+  readonly policies: readonly CostedPolicy[];
   /** Why the tables would be refused; empty when they fit. */
   readonly misfits: readonly string[];
+}
+
+/** A policy of either kind, as the tables name it: `namespace/name` or `cnp:NAME`. */
+export interface CostedPolicy {
+  readonly key: string;
+  readonly set: ClusterChange;
+  readonly remove: ClusterChange;
 }
 
 export interface MapCost {
@@ -83,10 +91,19 @@ export function compileNode(changes: readonly ClusterChange[], node: string, own
       return pod && keyOf(pod);
     },
   };
-  const policies = changes.flatMap((change) =>
-    change.kind === 'NetworkPolicy' && change.op === 'set' ? [change.object] : [],
-  );
+  const policies = changes.flatMap(costedPolicy);
   return { node, changes, compiler, result, glossary, pods, policies, misfits: misfitsOf(result, pods.size) };
+}
+
+function costedPolicy(change: ClusterChange): readonly CostedPolicy[] {
+  if (change.op !== 'set') return [];
+  if (change.kind === 'NetworkPolicy') {
+    const key = keyOf(change.object);
+    return [{ key, set: change, remove: { kind: change.kind, op: 'delete', key } }];
+  }
+  if (change.kind !== 'ClusterNetworkPolicy') return [];
+  const { name } = change.object;
+  return [{ key: clusterPolicyKey(name), set: change, remove: { kind: change.kind, op: 'delete', key: name } }];
 }
 
 function misfitsOf({ problems }: CompileResult, endpoints: number): readonly string[] {
@@ -110,7 +127,7 @@ export function costOf(tables: VerdictTables): TableCost {
   return { ruleSets, maps, bytes: maps.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-/** What each policy that isolates a pod of the node costs: the difference that leaving it out makes. Most first. */
+/** What each policy that has a say at a pod of the node costs: the difference that leaving it out makes. Most first. */
 export function policyCosts(tables: NodeTables): {
   readonly policies: readonly PolicyCost[];
   readonly notes: readonly string[];
@@ -120,18 +137,18 @@ export function policyCosts(tables: NodeTables): {
   const { compiler } = compileNode(tables.changes, tables.node, [...tables.pods.values()]);
   const { ingressPolicies, egressPolicies } = result.tables.endpoints;
   const inUse = new Set([...ingressPolicies.flat(), ...egressPolicies.flat()]);
-  const used = tables.policies.filter((policy) => inUse.has(keyOf(policy)));
+  const used = tables.policies.filter(({ key }) => inUse.has(key));
   const whole = sizesOf(result.tables);
-  const policies = used.slice(0, POLICIES_COSTED_MAX).map((policy): PolicyCost => {
-    compiler.update({ kind: 'NetworkPolicy', op: 'delete', key: keyOf(policy) });
+  const policies = used.slice(0, POLICIES_COSTED_MAX).map(({ key, set, remove }): PolicyCost => {
+    compiler.update(remove);
     const without = compiler.compile();
-    compiler.update({ kind: 'NetworkPolicy', op: 'set', object: policy });
+    compiler.update(set);
     compiler.release(compiler.compile().retired);
     const rest = sizesOf(without.tables);
     const rows = whole.rows - rest.rows;
     const prefixes = whole.prefixes - rest.prefixes;
     return {
-      policy: keyOf(policy),
+      policy: key,
       rows,
       prefixes,
       bytes: rows * ELEMENT_BYTES.rows + prefixes * ELEMENT_BYTES.prefixes,

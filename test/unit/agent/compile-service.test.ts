@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CompilerThread } from '../../../src/agent/compile-service.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
+import type { SliceEndpoint } from '../../../src/service/model.ts';
+import { endpoint, makeService, makeSlice, setService, setSlice } from '../../support/service-builders.ts';
 
 let ends: Error[];
 let thread: CompilerThread;
@@ -105,6 +107,31 @@ describe('the compiler thread', () => {
     expect(new Set(held).size).toBe(3);
     await ruleSetOf(4, true);
     expect(held).toContain(await ruleSetOf(5, true));
+  });
+
+  test("SVC-22: prefers backends for the zone of the node's Node object, which may come later and change", async () => {
+    const near = (address: string, zone: string): SliceEndpoint => endpoint(address, { forZones: [zone] });
+    thread.update(
+      [],
+      [
+        setService(makeService('x/web')),
+        setSlice(makeSlice('x/web-1', 'web', { endpoints: [near('10.1.0.1', 'a'), near('10.1.0.2', 'b')] })),
+      ],
+    );
+    const backendsIn = async (changes: readonly ClusterChange[]): Promise<number | undefined> => {
+      thread.update(changes);
+      return (await thread.compile()).services?.tables.backends.ids.length;
+    };
+    const inZone = (zone: string): ClusterChange => ({
+      kind: 'Node',
+      op: 'set',
+      object: { name: 'n1', podCIDRs: [], addresses: [], ...(zone !== '' && { zone }) },
+    });
+    expect(await backendsIn([])).toBe(2);
+    expect(await backendsIn([inZone('a')])).toBe(1);
+    expect(await backendsIn([inZone('c')])).toBe(2);
+    expect(await backendsIn([inZone('b')])).toBe(1);
+    expect(await backendsIn([{ kind: 'Node', op: 'delete', key: 'n1' }])).toBe(2);
   });
 
   test('compiles one at a time', async () => {

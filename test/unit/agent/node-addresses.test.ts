@@ -1,6 +1,6 @@
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os';
 import { expect, test, vi } from 'vitest';
-import { readNodeAddresses } from '../../../src/agent/node-addresses.ts';
+import { mayMatter, readNodeAddresses } from '../../../src/agent/node-addresses.ts';
 
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), networkInterfaces: vi.fn() }));
 
@@ -16,4 +16,17 @@ test('the addresses of a node are those that others reach it by, canonical, sort
     eth1: [found('192.168.9.1')],
   });
   expect(readNodeAddresses()).toEqual(['10.0.0.7', '192.168.9.1', '2001:db8::1']);
+});
+
+test('what happens to addresses that every interface has does not matter', () => {
+  const event = (address: string): Parameters<typeof mayMatter>[0]['events'][number] => ({
+    kind: 'address',
+    deleted: false,
+    address: { index: 7, family: 6, address, prefixLength: 64, scope: 'link', noDad: true, tentative: false },
+  });
+  const none = { events: [], resync: false, more: false };
+  expect(mayMatter({ ...none, events: [event('fe80::1'), event('fe80::2')] })).toBe(false);
+  expect(mayMatter({ ...none, events: [event('fe80::1'), event('2001:db8::1')] })).toBe(true);
+  expect(mayMatter({ ...none, resync: true })).toBe(true);
+  expect(mayMatter({ ...none, more: true })).toBe(true);
 });

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Reconciler } from '../../../src/agent/reconciler.ts';
 import { MemoryDatapath } from '../../../src/datapath/memory/datapath.ts';
 import type { Realized } from '../../../src/datapath/datapath.ts';
+import { StaleDeltaError } from '../../../src/datapath/stale-delta.ts';
 import { CapacityError } from '../../../src/lib/errors.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
+import type { TableDelta } from '../../../src/policy/table-delta.ts';
 import type { VerdictTables } from '../../../src/policy/tables.ts';
 import { MemoryLog } from '../cni/memory-log.ts';
 import { FakeCompileService } from './fake-compile-service.ts';
@@ -22,7 +24,7 @@ beforeEach(async () => {
   applied = [];
   refusals = [];
   const datapath = await MemoryDatapath.open();
-  const apply = async (tables: VerdictTables): Promise<Realized> => {
+  const apply = async (tables: VerdictTables | TableDelta): Promise<Realized> => {
     const refusal = refusals.shift();
     if (refusal !== undefined) throw refusal;
     applied.push(tables.revision);
@@ -88,6 +90,26 @@ describe('a step', () => {
     open();
     await pass();
     expect(woken).toEqual(['a at 1', 'c at 3', 'b at 3']);
+  });
+});
+
+describe('the form of the tables', () => {
+  test('whole tables come first and after every failure, otherwise what changed', async () => {
+    await reconciler.realized(submit('a'));
+    await reconciler.realized(submit('b'));
+    refusals.push(new Error('the kernel says no'));
+    await expect(reconciler.realized(submit('c'))).rejects.toThrow('the kernel says no');
+    await reconciler.realized(submit('d'));
+    await reconciler.realized(submit('e'));
+    expect(compiler.forms).toEqual(['whole', 'delta', 'delta', 'whole', 'delta']);
+  });
+
+  test('a delta that the datapath cannot use is followed by whole tables at once', async () => {
+    await reconciler.realized(submit('a'));
+    refusals.push(new StaleDeltaError(1, undefined));
+    await reconciler.realized(submit('b'));
+    expect(compiler.forms).toEqual(['whole', 'delta', 'whole']);
+    expect(reconciler.state()).toMatchObject({ realized: 2, revision: 3, failure: '' });
   });
 });
 

@@ -39,13 +39,13 @@ describe('a mistake on the command line ends with 2', () => {
     ['statsu', "error: unknown command 'statsu'\n(Did you mean status?)"],
     ['status --instace x', "error: unknown option '--instace'\n(Did you mean --instance?)"],
     ['agent --sorce manifests:/etc', "error: unknown option '--sorce'\n(Did you mean --source?)"],
-    ['agent --node n1', 'sluice: --source is missing: use manifests:DIR, a folder of Kubernetes YAML'],
+    ['agent --node n1', 'sluice: --source is missing: use kubernetes, kubernetes:in-cluster or kubernetes:FILE'],
     ['status -o yaml', 'sluice: --output "yaml": use table or json'],
     ['drops -o yaml', 'sluice: --output "yaml": use text or json'],
     ['sync --instance Node_A', 'sluice: --instance "Node_A": use 1 to 32 of a-z, 0-9 and \'-\''],
     [
       'agent --source manifests:/etc --node n1 --log-level loud',
-      'sluice: --log-level "loud": use one of trace, debug, info, warn, error, fatal, silent',
+      'sluice: --log-level "loud": use trace, debug, info, warn, error, fatal, silent',
     ],
   ])('sluice %s', async (command, message) => {
     const { exitCode, stdout, stderr } = await sluice(...command.split(' '));

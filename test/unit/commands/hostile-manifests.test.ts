@@ -23,6 +23,7 @@ async function exercise(text: string): Promise<{ readonly problems: number; read
     dryRun,
     raw: ({ namespace, name }) => cluster.sources.get(`NetworkPolicy ${namespace}/${name}`)?.fields,
     isMadeUp: () => false,
+    services: [],
   });
   const addresses = [...dryRun.knownAddresses()].slice(0, 4);
   for (const source of addresses)

@@ -78,7 +78,7 @@ describe('sluice matrix', () => {
 
   test.each([
     [['-o', 'xml'], '--output "xml": use table, json'],
-    [['--by', 'node'], '--by "node": use pod, workload or namespace'],
+    [['--by', 'node'], '--by "node": use pod, workload, namespace or cluster'],
     [['-n', 'nowhere'], 'namespace nowhere has no pods'],
   ])('%s is refused', (args, message) => {
     expect(sluice(['matrix', '-f', SHOP, ...args])).toMatchObject({
@@ -86,6 +86,26 @@ describe('sluice matrix', () => {
       stdout: '',
       stderr: expect.stringContaining(message) as string,
     });
+  });
+});
+
+describe('sluice matrix --by cluster', () => {
+  test('counts all pairs of pods by what passes', () => {
+    const { status, stdout } = sluice(['matrix', '-f', SHOP, '--by', 'cluster', '-o', 'json']);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      by: 'cluster',
+      pods: 7,
+      families: [{ family: 'IPv4', pods: 7, pairs: 42, passes: [{ text: 'TCP 8080', pairs: 18 }, {}, {}, {}, {}] }],
+    });
+  });
+
+  test.each([
+    [['-o', 'svg'], 'with --by cluster use table, json or markdown'],
+    [['-n', 'shop'], '--by cluster counts the pods of every namespace'],
+  ])('%s is refused', (args, message) => {
+    const told = sluice(['matrix', '-f', SHOP, '--by', 'cluster', ...args]);
+    expect(told).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(message) as string });
   });
 });
 
@@ -138,7 +158,7 @@ describe('sluice diff', () => {
         stderr: expect.stringContaining(message) as string,
       });
     }
-  });
+  }, 30_000);
 
   test('refuses sides that have no pod in common', () => {
     const policies = join(SHOP, 'policies.yaml');

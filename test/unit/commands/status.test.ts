@@ -44,6 +44,8 @@ describe('the table', () => {
       '  in force     generation 3',
       '  source       as of 2026-01-02T03:04:05.678Z',
       '  podCIDRs     10.1.0.0/24, fd00::/64',
+      '  routing      auto: no other node; MTU of pods 1450',
+      '  iptables     nft (by kubelet); pods are masqueraded out of the cluster',
       '  programs     attached by tcx',
       '  flows        12 answered of 262144, 32768 a pod',
       '  services     3 frontends, 5 backends',
@@ -58,20 +60,20 @@ describe('the table', () => {
 
   test('has a line for each endpoint, in columns, with the policies of each side', () => {
     const isolated = { ...ENDPOINT, pod: 'x/longer', addresses: ['10.1.0.22'], ingressPolicies: ['x/deny', 'x/web'] };
-    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(9, 11)).toEqual([
+    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(11, 13)).toEqual([
       '  x/a       10.1.0.1 fd00::1  slabcdefghijklm  ingress open           egress open',
       '  x/longer  10.1.0.22         slabcdefghijklm  ingress x/deny, x/web  egress open',
     ]);
   });
 
   test('does not call an endpoint open that is closed', () => {
-    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[9]).toMatch(/ingress closed {2}egress closed$/);
+    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[11]).toMatch(/ingress closed {2}egress closed$/);
   });
 
   test('has the place, the hint and the line of an object that could not be taken', () => {
     const lines = shown({ objectProblems: [PROBLEM] });
     expect(lines[0]).toBe('instance default on node n1: needs attention');
-    expect(lines.slice(11, 15)).toEqual([
+    expect(lines.slice(13, 17)).toEqual([
       'problems',
       '  /etc/sluice/web.yaml:9:11: error: NetworkPolicy x/web: spec.ingress[0].ports[0].port: must be 1 to 65535 ' +
         '(a named port is text)',
@@ -95,12 +97,40 @@ describe('the table', () => {
     expect(shown({ tables })[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes: on their way');
     const failed = shown({ tables: { ...tables, failure: 'x/big needs 9 of rows, which holds 8' } });
     expect(failed[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes');
-    expect(failed[7]).toBe('  not in force x/big needs 9 of rows, which holds 8');
+    expect(failed[9]).toBe('  not in force x/big needs 9 of rows, which holds 8');
+  });
+
+  test('says that the source was never seen whole, and why', () => {
+    const source = { synced: false, asOf: '1970-01-01T00:00:00.000Z', fault: 'Pod: connection refused' };
+    expect(shown({ source })).toContain('  source       not seen whole yet: Pod: connection refused');
+    expect(shown({ source: { ...source, fault: '' } })).toContain('  source       not seen whole yet');
   });
 
   test('says that the source is out of sight, and that there are no podCIDRs', () => {
     const lines = shown({ source: { ...WELL.source, fault: '/etc/sluice is no folder' }, podCIDRs: [] });
-    expect(lines.slice(2, 4)).toEqual(['  source       /etc/sluice is no folder', '  podCIDRs     none']);
+    expect(lines.slice(2, 4)).toEqual([
+      '  source       as of 2026-01-02T03:04:05.678Z; since then: /etc/sluice is no folder',
+      '  podCIDRs     none',
+    ]);
+  });
+
+  test('says how pods of other nodes are reached, and why some are not', () => {
+    const via = {
+      kind: 'vxlan',
+      via: '192.168.1.2',
+      device: 'svabc4',
+      why: 'it is in no network of this node',
+    } as const;
+    const lost = { kind: 'none', via: '', device: '', why: 'it has no InternalIP' } as const;
+    const tunnel = { interface: 'svabc4', local: '192.168.0.1', mtu: 1450, port: 8483, vni: 83 };
+    const nodes = [
+      { node: 'n2', podCIDR: '10.1.1.0/24', ...via },
+      { node: 'n3', podCIDR: '10.1.2.0/24', ...lost },
+    ];
+    const lines = shown({ routing: { ...WELL.routing, tunnels: [tunnel], nodes } });
+    expect(lines[4]).toBe('  routing      auto: 1 vxlan over svabc4, 1 without a route of ours; MTU of pods 1450');
+    expect(lines).toContain('  n2  10.1.1.0/24  vxlan  via 192.168.1.2 over svabc4');
+    expect(lines).toContain('  n3  10.1.2.0/24  none   it has no InternalIP');
   });
 
   test('has the counters that have counted', () => {

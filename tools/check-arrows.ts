@@ -27,7 +27,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   agent: {
     imports: ['net', 'lib', 'policy', 'service', 'cluster', 'kernel', 'datapath', 'cni', 'ipam'],
     node: true,
-    packages: ['pino', 'zod'],
+    packages: ['@prometheus-io/client', 'pino', 'yaml', 'zod'],
   },
   commands: {
     imports: ['net', 'lib', 'policy', 'service', 'cluster', 'kernel', 'datapath', 'cni', 'ipam', 'agent'],

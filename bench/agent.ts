@@ -5,6 +5,7 @@
 import type { ClusterChange } from '../src/policy/model.ts';
 import { measureLoop } from './support/agent-loop.ts';
 import { measureStart } from './support/agent-start.ts';
+import { measureScale } from './support/agent-scale.ts';
 import { LARGE, podOf, policyOf } from './support/cluster.ts';
 import { atMost, type Figure, plainFigure } from './support/figure.ts';
 import type { Question, QuestionOptions } from './support/question.ts';
@@ -54,6 +55,7 @@ export const question: Question = {
   run: async (options) => [
     ...(await measureStart(options)),
     ...(await measureLoop(options)),
+    ...(await measureScale(options)),
     ...(await measureWrites(options)),
   ],
 };

@@ -3,12 +3,15 @@
  * Debian's ptp + host-local, which enforce nothing; both executed the same way, in turn, in namespaces made beforehand.
  * Sluice gives both families; ptp is given IPv4 only, because with IPv6 it waits some 1.7 s for duplicate address detection.
  */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClusterHost } from '../test/support/cluster-host.ts';
 import type { ManifestObject } from '../test/support/manifest-folder.ts';
 import type { TestNetns } from '../test/support/netns.ts';
+import { withNetns } from '../src/kernel/namespace.ts';
 import { requirePackage } from './support/debian-package.ts';
 import { atMost, type Figure, type FigureFields, ratioFigure } from './support/figure.ts';
 import { appPolicies, NAMESPACE, policyManifests, SERVER_LABELS } from './support/policies.ts';
@@ -16,11 +19,14 @@ import type { Question, QuestionOptions } from './support/question.ts';
 import { makeQuietWait } from './support/quiet.ts';
 import { interleave } from './support/rounds.ts';
 import { quantile } from './support/statistics.ts';
-import { timedCall } from './support/timed-call.ts';
+import { compiledTool } from './support/compiled-tool.ts';
+import { type PluginCall, timedCall } from './support/timed-call.ts';
 
 /** Pods of each kind; 10 a round of the other questions. */
 const PODS_PER_ROUND = 10;
-const PAUSE_MS = 20;
+const PAUSE_MS = 100;
+/** A full node that comes back. */
+const BURST_PODS = 110;
 const PTP = '/usr/lib/cni/ptp';
 const LAUNCHER = join(import.meta.dirname, '../dist/sluice-cni');
 
@@ -33,34 +39,36 @@ interface Sample {
 interface Contender {
   readonly name: string;
   call(verb: 'ADD' | 'DEL', index: number): number;
+  /** What is called then. */
+  plan(verb: 'ADD' | 'DEL', index: number): PluginCall;
 }
 
 function sluiceContender(cluster: ClusterHost, pods: readonly TestNetns[]): Contender {
   const { instance, runDir, stateDir, nodeNetns } = cluster.instance(0);
   const configuration = { cniVersion: '1.0.0', name: 'sluice', type: 'sluice-cni', instance, runDir, stateDir };
   const ids = pods.map(() => randomBytes(32).toString('hex'));
-  return {
-    name: 'sluice',
-    call: (verb, index) => {
-      const args = `K8S_POD_NAMESPACE=${NAMESPACE};K8S_POD_NAME=pod-${index};K8S_POD_UID=uid-${index}`;
-      const env = { ...environment(verb, ids[index]!, pods[index]!), CNI_ARGS: `IgnoreUnknown=1;${args}` };
-      return timedCall({ program: LAUNCHER, configuration, env, netns: nodeNetns });
-    },
+  const plan = (verb: 'ADD' | 'DEL', index: number): PluginCall => {
+    const args = `K8S_POD_NAMESPACE=${NAMESPACE};K8S_POD_NAME=pod-${index};K8S_POD_UID=uid-${index}`;
+    const env = { ...environment(verb, ids[index]!, pods[index]!), CNI_ARGS: `IgnoreUnknown=1;${args}` };
+    return { program: LAUNCHER, configuration, env, netns: nodeNetns };
   };
+  return { name: 'sluice', plan, call: (verb, index) => timedCall(plan(verb, index)) };
 }
 
-function ptpContender(cluster: ClusterHost, pods: readonly TestNetns[]): Contender {
-  const netns = cluster.ledger.makeNetns('ptp-node');
-  const dataDir = join(cluster.directory, 'host-local');
+function ptpContender(cluster: ClusterHost, pods: readonly TestNetns[], name = 'turns'): Contender {
+  const netns = cluster.ledger.makeNetns(`ptp-${name}`);
+  const dataDir = join(cluster.directory, `host-local-${name}`);
   mkdirSync(dataDir);
   const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.91.0.0/22' }]], routes: [{ dst: '0.0.0.0/0' }] };
   const configuration = { cniVersion: '1.0.0', name: 'ptp', type: 'ptp', mtu: 1500, ipam };
   const ids = pods.map(() => randomBytes(32).toString('hex'));
-  return {
-    name: 'ptp + host-local',
-    call: (verb, index) =>
-      timedCall({ program: PTP, configuration, env: environment(verb, ids[index]!, pods[index]!), netns }),
-  };
+  const plan = (verb: 'ADD' | 'DEL', index: number): PluginCall => ({
+    program: PTP,
+    configuration,
+    env: environment(verb, ids[index]!, pods[index]!),
+    netns,
+  });
+  return { name: 'ptp + host-local', plan, call: (verb, index) => timedCall(plan(verb, index)) };
 }
 
 function environment(verb: string, containerId: string, pod: TestNetns): Readonly<Record<string, string>> {
@@ -115,23 +123,74 @@ async function measure({ rounds, tell }: QuestionOptions, cluster: ClusterHost):
   const pods = (name: string): TestNetns[] =>
     Array.from({ length: count }, (_, index) => cluster.ledger.makeNetns(`${name}-${index}`));
   const contenders = [sluiceContender(cluster, pods('sl')), ptpContender(cluster, pods('ptp'))];
-  await announce(cluster, count);
+  await announce(cluster, Math.max(count, BURST_PODS));
   tell(`${count} pods of each, in turn`);
   const adds = await takeTurns(contenders, 'ADD', count);
   await requireEnforcement(cluster);
   const dels = await takeTurns(contenders, 'DEL', count);
+  const burst = await measureBursts(cluster, tell);
   const [ours, theirs] = contenders.map(({ name }) => ({
     name,
     addMs: adds.get(name)!,
     delMs: dels.get(name)!,
   })) as [Times, Times];
-  return FIGURES.flatMap(([key, fields]) => [
+  const single = FIGURES.flatMap(([key, fields]) => [
     ratioFigure(fields, ours[key], { name: theirs.name, samples: theirs[key] }),
     ratioFigure({ name: `${fields.name}, p99`, unit: fields.unit }, [quantile(ours[key], 0.99)], {
       name: theirs.name,
       samples: [quantile(theirs[key], 0.99)],
     }),
   ]);
+  return [...single, ...burst];
+}
+
+/** All pods of a node at once, after the others are gone: of each kind once. */
+async function measureBursts(cluster: ClusterHost, tell: QuestionOptions['tell']): Promise<readonly Figure[]> {
+  await cluster.sync();
+  tell(`${BURST_PODS} pods at once`);
+  const pods = (name: string): TestNetns[] =>
+    Array.from({ length: BURST_PODS }, (_, index) => cluster.ledger.makeNetns(`${name}-burst-${index}`));
+  const ours = await addAtOnce(sluiceContender(cluster, pods('sl')));
+  await requireEnforcement(cluster);
+  const theirs = await addAtOnce(ptpContender(cluster, pods('ptp'), 'burst'));
+  const reference = (samples: readonly number[]): { name: string; samples: readonly number[] } => ({
+    name: 'ptp + host-local',
+    samples,
+  });
+  return [
+    ratioFigure({ name: `${BURST_PODS} ADDs, wall time`, unit: 'ms' }, [ours.wallMs], reference([theirs.wallMs])),
+    ratioFigure(
+      { name: `${BURST_PODS} ADDs, p99 of one`, unit: 'ms' },
+      [quantile(ours.addMs, 0.99)],
+      reference([quantile(theirs.addMs, 0.99)]),
+    ),
+  ];
+}
+
+async function addAtOnce(contender: Contender): Promise<{ wallMs: number; addMs: readonly number[] }> {
+  const start = performance.now();
+  const addMs = await Promise.all(
+    Array.from({ length: BURST_PODS }, (_, index) => timedStart(contender.plan('ADD', index))),
+  );
+  return { wallMs: performance.now() - start, addMs };
+}
+
+/** As `timedCall`, beside others. */
+async function timedStart({ program, configuration, env, netns }: PluginCall): Promise<number> {
+  const child = withNetns(netns.fd, () =>
+    spawn(compiledTool('time-exec'), [program], { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: 'pipe' }),
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += stream === child.stderr ? text : '';
+    });
+  }
+  child.stdin.end(JSON.stringify(configuration));
+  const [status] = (await once(child, 'close')) as [number | null];
+  if (status !== 0) throw new Error(`${program} ${env['CNI_COMMAND']}: status ${status ?? 'none'}: ${output}`);
+  const [nanoseconds] = /[0-9]+\n$/.exec(output) ?? [];
+  return Number(nanoseconds) / 1e6;
 }
 
 interface Times {

@@ -19,6 +19,8 @@ const QUESTIONS: Readonly<Record<string, () => Promise<{ readonly question: Ques
   cni: () => import('./cni.ts'),
   agent: () => import('./agent.ts'),
   compiler: () => import('./compiler.ts'),
+  service: () => import('./service.ts'),
+  'dry-run': () => import('./dry-run.ts'),
 };
 
 const USAGE = `Usage: node bench/run.ts [NAME...] [--json | --markdown] [--rounds N]\nNames: ${Object.keys(QUESTIONS).join(', ')}`;

@@ -1,6 +1,7 @@
 /**
  * The demo: two nodes with an agent each and nine pods in three namespaces, all in network namespaces of its own. Every
- * pair of pods is probed through real sockets, without policies and with them, and held against the oracle. Needs root.
+ * pair of pods is probed through real sockets, without policies and with them, at their own addresses and through a Service
+ * in front of each, and held against the oracle. Needs root.
  * Exits 0 only when every probe went as expected.
  */
 import { cpSync } from 'node:fs';
@@ -13,7 +14,15 @@ import { differences, type End, type Observation, observeAll } from '../test/sup
 import { DropBoard } from './drop-board.ts';
 import { expectAll, readCluster } from './expectation.ts';
 import { legend, renderMatrix } from './matrix.ts';
-import { openEnds, POLICIES, probedPorts, type ProbedPort, readNamespaces, readPods } from './scenario.ts';
+import {
+  openEnds,
+  placeServices,
+  POLICIES,
+  probedPorts,
+  type ProbedPort,
+  readNamespaces,
+  readPods,
+} from './scenario.ts';
 import { Stage } from './stage.ts';
 
 const NODES = 2;
@@ -96,6 +105,28 @@ async function probeWith({ cluster, ends, ports }: Cast): Promise<readonly Obser
   return observations;
 }
 
+/** Policies see the pod behind a Service, so the answers are the same. */
+async function probeThroughServices({ cluster, ends, ports }: Cast): Promise<readonly Observation[]> {
+  const services = placeServices(cluster.pods, ports);
+  await stage.step(
+    () => `${services.size} Services, one in front of every pod`,
+    async () => {
+      for (const { objects } of services.values()) for (const object of objects) cluster.manifests.apply(object);
+      await cluster.sync();
+    },
+  );
+  const checks = expectAll(await readCluster([cluster.manifests.directory]), ends, ports).flatMap((check) => {
+    const service = services.get(check.to.name);
+    if (service === undefined || !services.has(check.from.name)) return [];
+    return [{ ...check, to: { ...check.to, addresses: service.clusterIPs } }];
+  });
+  const allowed = checks.filter(({ isAllowed }) => isAllowed).length;
+  return stage.step(
+    (observations) => `through ClusterIPs: ${passed(observations)} of ${checks.length} as before, ${allowed} answered`,
+    () => observeAll(checks),
+  );
+}
+
 /** By policy, on both nodes. */
 async function droppedPackets(cluster: ClusterHost): Promise<number> {
   const counts = await Promise.all(cluster.nodes.map((_, index) => PacketCounts.read(cluster.agent(index).client)));
@@ -114,8 +145,9 @@ async function play(cluster: ClusterHost): Promise<boolean> {
   const before = await probeWithout(cast);
   await applyPolicies(cast);
   const after = await probeWith(cast);
+  const through = await probeThroughServices(cast);
   showMatrices(cast, after);
-  const all = [...before, ...after];
+  const all = [...before, ...after, ...through];
   const isGood = passed(all) === all.length;
   if (!isGood) stage.line(`${differences(all)}\n\n${cluster.logTails()}\n`);
   stage.line(

@@ -5,8 +5,10 @@ import { parseAllDocuments } from 'yaml';
 import { externalAddresses } from '../test/support/address-plan.ts';
 import type { ClusterHost, PlacedPod } from '../test/support/cluster-host.ts';
 import { NameServer, type ServedPort } from '../test/support/name-server.ts';
-import type { ContainerPort } from '../test/support/pod-host.ts';
+import type { ManifestObject } from '../test/support/manifest-folder.ts';
+import type { ContainerPort, PodHost } from '../test/support/pod-host.ts';
 import type { End } from '../test/support/reachability.ts';
+import { clusterIPs, serviceManifests } from '../test/support/service-manifests.ts';
 
 const MANIFESTS = join(import.meta.dirname, 'manifests');
 export const POLICIES: string = join(MANIFESTS, 'policies');
@@ -69,6 +71,26 @@ export async function openEnds(cluster: ClusterHost, ports: readonly ProbedPort[
     ends.push({ name, netns, addresses, bindsSource: true });
   }
   return ends;
+}
+
+export interface PlacedService {
+  readonly clusterIPs: End['addresses'];
+  readonly objects: readonly ManifestObject[];
+}
+
+/** A Service of the same name and ports for every pod, by `namespace/name`. */
+export function placeServices(
+  pods: readonly PodHost[],
+  ports: readonly ProbedPort[],
+): ReadonlyMap<string, PlacedService> {
+  return new Map(
+    pods.map((pod, index) => {
+      const [namespace = '', name = ''] = pod.key.split('/');
+      const served = ports.map(({ protocol, port }) => ({ protocol, port, targetPort: port }));
+      const plan = { namespace, name, clusterIPs: clusterIPs(index + 1), ports: served, backends: [pod] };
+      return [pod.key, { clusterIPs: plan.clusterIPs, objects: serviceManifests(plan) }] as const;
+    }),
+  );
 }
 
 function readDocuments(file: string): unknown[] {

@@ -70,8 +70,9 @@ async function startNode(): Promise<Start> {
   return { readyMs, attachedMs: readyMs, rssMiB };
 }
 
-function residentMiB(pid: number): number {
-  const [, kib] = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+/** Resident memory of a process: now, or the most that it ever was. */
+export function residentMiB(pid: number, what: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+  const [, kib] = new RegExp(`^${what}:\\s+([0-9]+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }
 

@@ -133,4 +133,12 @@ function makeInterfaces(netns: TestNetns, size: ClusterSize): readonly EndpointW
 }
 
 /** Every map that holds the policy: what the programs and the flows need is not among them. */
-export const POLICY_MAPS: readonly string[] = ['config', 'endpoints', 'addresses', 'prefixes', 'ports', 'rows'];
+export const POLICY_MAPS: readonly string[] = [
+  'config',
+  'endpoints',
+  'locals',
+  'addresses',
+  'prefixes',
+  'ports',
+  'rows',
+];

@@ -125,13 +125,19 @@ class PortUnion {
   }
 }
 
-/** What is left of them beside `other`. */
-function without(ports: PortSpec, other: PortSpec): PortSpec {
-  if (ports.all || (other.terms.length === 0 && other.names.length === 0)) return ports;
-  const terms = ports.terms.filter((term) => !other.terms.includes(term));
-  const names = ports.names.filter((name) => !other.names.includes(name));
-  if (terms.length === ports.terms.length && names.length === ports.names.length) return ports;
-  return { all: false, terms, names };
+/** What is left of ports beside those that everyone may. */
+function beside({ terms, names }: PortSpec): (ports: PortSpec) => PortSpec {
+  if (terms.length === 0 && names.length === 0) return (ports) => ports;
+  const said = new Set<number | string>([...terms, ...names]);
+  return (ports) => {
+    if (ports.all || !(ports.terms.some((term) => said.has(term)) || ports.names.some((name) => said.has(name))))
+      return ports;
+    return {
+      all: false,
+      terms: ports.terms.filter((term) => !said.has(term)),
+      names: ports.names.filter((name) => !said.has(name)),
+    };
+  };
 }
 
 /**
@@ -168,8 +174,9 @@ function contentOf(
 ): RuleSetContent {
   const entries: ContentEntry[] = [];
   if (!everyone.all) {
+    const restOf = beside(everyone);
     for (const { peer, ports } of byPeer.values()) {
-      const rest = without(ports.spec(), everyone);
+      const rest = restOf(ports.spec());
       if (!isEmpty(rest)) entries.push({ peer, ports: rest });
     }
   }

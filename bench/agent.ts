@@ -3,7 +3,7 @@
  * delay of its event loop while a large cluster is compiled and written, elements written for one change?
  */
 import type { ClusterChange } from '../src/policy/model.ts';
-import { measureLoop } from './support/agent-loop.ts';
+import { measureFewerPolicies, measureLoop } from './support/agent-loop.ts';
 import { measureStart } from './support/agent-start.ts';
 import { measureScale } from './support/agent-scale.ts';
 import { LARGE, podOf, policyOf } from './support/cluster.ts';
@@ -55,6 +55,7 @@ export const question: Question = {
   run: async (options) => [
     ...(await measureStart(options)),
     ...(await measureLoop(options)),
+    ...(await measureFewerPolicies(options)),
     ...(await measureScale(options)),
     ...(await measureWrites(options)),
   ],

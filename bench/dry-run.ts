@@ -30,7 +30,7 @@ function sample(name: string, argument = ''): Sample {
 async function measureAnswers({ rounds, tell }: QuestionOptions): Promise<readonly Figure[]> {
   const times = Math.min(rounds, ROUNDS_MAX);
   tell(`${times} rounds of all pairs of ${WIDE.name}; and of ${MUTUAL.name}`);
-  const names = ['wide', 'mutual', 'mutual-node', 'snapshot'] as const;
+  const names = ['wide', 'mutual', 'mutual-node', 'mutual-named', 'mutual-named-node', 'snapshot'] as const;
   const found = await interleave(
     names.map((name) => ({ name, run: () => sample(name) })),
     times,
@@ -44,6 +44,9 @@ async function measureAnswers({ rounds, tell }: QuestionOptions): Promise<readon
     plainFigure({ name: 'all selecting each other', unit: 'ms', must: atMost(2_000) }, of('mutual', 'ms')),
     plainFigure({ name: 'all selecting each other, memory', must: atMost(400), ...memory }, of('mutual', 'mib')),
     plainFigure({ name: 'all selecting each other, rows of a node', unit: 'rows' }, of('mutual-node', 'count')),
+    plainFigure({ name: 'each naming each', unit: 'ms', must: atMost(2_000) }, of('mutual-named', 'ms')),
+    plainFigure({ name: 'each naming each, memory', must: atMost(400), ...memory }, of('mutual-named', 'mib')),
+    plainFigure({ name: 'each naming each, rows of a node', unit: 'rows' }, of('mutual-named-node', 'count')),
     plainFigure({ name: 'a remote pod in the snapshot', unit: 'bytes', must: atMost(300) }, of('snapshot', 'count')),
   ];
 }

@@ -15,7 +15,7 @@ import { loadIptablesServices, loadNftablesServices } from './support/proxy-rule
 import type { Question, QuestionOptions } from './support/question.ts';
 import { makeQuietWait } from './support/quiet.ts';
 import { interleave } from './support/rounds.ts';
-import { type Cost, FLOWS, ServiceBench } from './support/service-bench.ts';
+import { type Cost, type EventCost, FLOWS, ServiceBench } from './support/service-bench.ts';
 import { clusterIpOf, SERVICE_PORT, serviceList } from './support/services.ts';
 import { TableHost } from './support/table-host.ts';
 
@@ -56,9 +56,9 @@ async function measurePrograms({ rounds, tell }: QuestionOptions): Promise<reado
 }
 
 async function measureEvents(bench: ServiceBench): Promise<readonly Figure[]> {
-  const events: { resolveMs: number; applyMs: number; writes: number }[] = [];
+  const events: EventCost[] = [];
   for (let round = 0; round < EVENTS; round += 1) events.push(await bench.event(round));
-  const figure = (name: string, unit: string, key: keyof (typeof events)[number]): Figure =>
+  const figure = (name: string, unit: string, key: keyof EventCost): Figure =>
     plainFigure(
       { name: `one endpoint event, ${bench.name}: ${name}`, unit },
       events.map((event) => event[key]),
@@ -66,6 +66,7 @@ async function measureEvents(bench: ServiceBench): Promise<readonly Figure[]> {
   return [
     figure('resolved, in the thread', 'ms', 'resolveMs'),
     figure('in force', 'ms', 'applyMs'),
+    figure('processor time to bring it in force', 'ms', 'cpuMs'),
     figure('writes', '', 'writes'),
   ];
 }

@@ -18,7 +18,7 @@ enum limits {
 	LIMIT_LOCALS = 8192, /* addresses of the pods of one node: one a family */
 	LIMIT_ADDRESSES = 262144, /* pod and node addresses known to one node */
 	LIMIT_PREFIXES = 65536, /* ipBlocks, their excepts and podCIDRs, after removal of duplicates */
-	LIMIT_ROWS = 262144, /* stored verdict rows; 16 bytes of memory each before there is any */
+	LIMIT_ROWS = 524288, /* stored verdict rows; 16 bytes of memory each before there is any */
 	LIMIT_FLOWS_NEW = 65536, /* default size of the table of unanswered flows */
 	LIMIT_FLOWS_LIVE = 262144, /* default size of the table of flows seen both ways */
 	LIMIT_FRAGMENTS = 8192, /* fragmented packets under way whose ports are remembered */
@@ -162,6 +162,7 @@ enum frontend_flag {
 	FRONTEND_REJECT = 2, /* no usable endpoint anywhere: answered with an error */
 	FRONTEND_DROP = 4, /* endpoints, but none that may be used on this node */
 	FRONTEND_ADDRESS = 8, /* protocol and port are 0: this stands for an address that some frontend has */
+	FRONTEND_ELSEWHERE = 16, /* somebody else translates it: judged as it stands, and left to the stack */
 };
 
 /* State of one direction of a TCP flow, as bits. */

@@ -141,6 +141,8 @@ __noinline int choose_backend(struct hook *h, struct flow_value *v)
 	/* A packet of protocol 0 asks with the key that stands for the address. */
 	if (!frontend || frontend->flags & FRONTEND_ADDRESS)
 		return without_frontend(h, &key);
+	if (frontend->flags & FRONTEND_ELSEWHERE)
+		return SERVICE_NONE;
 	if (frontend->flags & FRONTEND_DROP)
 		return refuse(h, REASON_TRAFFIC_POLICY, SERVICE_DROP);
 	if (frontend->flags & FRONTEND_REJECT || !frontend->slot_count)
@@ -175,33 +177,23 @@ __noinline int choose_backend(struct hook *h, struct flow_value *v)
 	return SERVICE_BACKEND;
 }
 
-/* Rules 1 and 5: fills *v from the client's entry. SERVICE_NONE: choose anew. */
-__noinline int recall_backend(struct hook *h, struct flow_value *v, const struct flow_value *client)
+/* Rules 1 and 5: whether the packet goes where its client's entry says. SERVICE_NONE: choose anew. */
+__noinline int recall_backend(struct hook *h, const struct flow_value *client)
 {
 	struct backend_value *backend;
 	union address address;
-	__u32 id;
 
-	if (!h || !v || !client)
+	if (!h || !client)
 		return SERVICE_DROP;
-	id = client->backend;
-	backend = find_backend(id, client->frontend);
+	backend = find_backend(client->backend, client->frontend);
 	__builtin_memcpy(&address, client->translated_address, sizeof(address));
-	if (!backend || backend->port != client->translated_port ||
-	    !same_address(&address, (const union address *)backend->address)) {
-		if (h->packet.protocol != PROTOCOL_TCP || is_opening(&h->packet))
-			return SERVICE_NONE;
-		if (!find_address(h->packet.family, &address))
-			return refuse(h, REASON_NO_BACKEND, SERVICE_REJECT);
-	}
-	v->frontend = client->frontend;
-	v->backend = id;
-	v->original_port = client->original_port;
-	__builtin_memcpy(v->original_address, client->original_address, sizeof(v->original_address));
-	v->translated_port = client->translated_port;
-	__builtin_memcpy(v->translated_address, client->translated_address, sizeof(v->translated_address));
-	v->client_port = client->client_port;
-	v->source_port = client->source_port;
+	if (backend && backend->port == client->translated_port &&
+	    same_address(&address, (const union address *)backend->address))
+		return SERVICE_BACKEND;
+	if (h->packet.protocol != PROTOCOL_TCP || is_opening(&h->packet))
+		return SERVICE_NONE;
+	if (!find_address(h->packet.family, &address))
+		return refuse(h, REASON_NO_BACKEND, SERVICE_REJECT);
 	return SERVICE_BACKEND;
 }
 
@@ -232,22 +224,15 @@ static __always_inline int is_hairpin(const struct packet *p, const struct tuple
 	return same_address(&p->source, &client->destination);
 }
 
-/* What is known of a packet for a service. */
-struct client_entry {
-	__u8 is_known; /* its tuple has an entry, which says where it leads; *v has it */
-	__u8 is_live; /* something of its tuple, that or another, lies in flows_live */
-	__u8 has_flow; /* out: its flow is known */
-	__u8 flow_is_live; /* out: and lies in flows_live */
-};
-
-/* Makes the packet in *h the one that *v translates the client's to, and finds its flow. */
-static __noinline int find_real(struct hook *h, struct client_entry *entry, const struct flow_value *v,
-				const struct tuple *client, __u32 endpoint_id)
+/*
+ * Makes the packet in *h the one that *v translates the client's to, and finds its flow, in *f, and the local endpoint that it
+ * goes to. *v may be what *f has: it is read first. The endpoint in *h is the client.
+ */
+static __always_inline int find_real(struct hook *h, struct flow *f, struct local_value **to, const struct flow_value *v,
+				     const struct tuple *client)
 {
 	struct packet *p = &h->packet;
-	const struct local_value *to;
 	const struct flow_value *found;
-	struct flow f = {};
 	int hairpin;
 
 	__builtin_memcpy(&p->destination, v->translated_address, sizeof(p->destination));
@@ -255,16 +240,15 @@ static __noinline int find_real(struct hook *h, struct client_entry *entry, cons
 	p->source_port = v->source_port;
 	hairpin = same_address(&client->source, &p->destination);
 	p->source = hairpin ? client->destination : client->source;
-	to = find_local(p->family, &p->destination);
-	flow_find(h, &f, hairpin ? 0 : endpoint_id, to ? to->endpoint_id : 0);
-	found = f.value;
-	entry->flow_is_live = f.is_live;
+	*to = find_local(p->family, &p->destination);
+	flow_find(h, f, hairpin ? 0 : h->endpoint_id, *to ? (*to)->endpoint_id : 0);
+	found = f->value;
 	if (!found)
 		/* The client's own entry is about to have that tuple. */
 		return hairpin && p->source_port == client->destination_port && p->destination_port == client->source_port ?
 			       REAL_TAKEN :
 			       REAL_NEW;
-	return !f.is_reply && !(found->flags & FLOW_FRONTEND) && found->frontend &&
+	return !f->is_reply && !(found->flags & FLOW_FRONTEND) && found->frontend &&
 			       found->client_port == client->source_port &&
 			       found->original_port == client->destination_port &&
 			       same_address((const union address *)found->original_address, &client->destination) ?
@@ -272,30 +256,40 @@ static __noinline int find_real(struct hook *h, struct client_entry *entry, cons
 		       REAL_TAKEN;
 }
 
+/* That of a client whose entry *f has. *f is the flow afterwards. */
+static __noinline int find_recalled(struct hook *h, struct flow *f, struct local_value **to, const struct tuple *client)
+{
+	return find_real(h, f, to, f->value, client);
+}
+
+/* That of a packet whose backend was just chosen. */
+static __noinline int find_chosen(struct hook *h, struct client_entry *entry, const struct flow_value *v,
+				  const struct tuple *client)
+{
+	struct local_value *to;
+	struct flow f = {};
+	int real = find_real(h, &f, &to, v, client);
+
+	entry->has_flow = real == REAL_KNOWN;
+	entry->flow_is_live = f.is_live;
+	return real;
+}
+
 /*
- * SERVICE_BACKEND: the packet in *h is what *client, the packet as the client sent it, is translated to; *v says how. Not
- * static: verified once.
+ * Of a client whose entry leads nowhere, or that has none. SERVICE_BACKEND: the packet in *h is what *client, the packet as the
+ * client sent it, is translated to; *v says how. Not static: verified once.
  */
-__noinline int enter_service(struct hook *h, struct flow_value *v, struct tuple *client, struct client_entry *entry,
-			     __u32 endpoint_id)
+__noinline int enter_service(struct hook *h, struct flow_value *v, struct tuple *client, struct client_entry *entry)
 {
 	int service, real;
 
 	if (!h || !v || !client || !entry)
 		return SERVICE_DROP;
-	if (entry->is_known) {
-		entry->has_flow = find_real(h, entry, v, client, endpoint_id) == REAL_KNOWN;
-		if (entry->has_flow)
-			return SERVICE_BACKEND;
-		use_tuple(&h->packet, client);
-	}
 	service = choose_backend(h, v);
 	if (service != SERVICE_BACKEND)
 		return service;
-	real = find_real(h, entry, v, client, endpoint_id);
-	entry->is_known = 0;
-	entry->has_flow = real == REAL_KNOWN;
-	if (entry->has_flow)
+	real = find_chosen(h, entry, v, client);
+	if (real == REAL_KNOWN)
 		return SERVICE_BACKEND;
 	if (!is_opening(&h->packet))
 		return SERVICE_NONE;
@@ -303,7 +297,7 @@ __noinline int enter_service(struct hook *h, struct flow_value *v, struct tuple 
 		if (!take_source_port(h))
 			return refuse(h, REASON_TRANSLATION, SERVICE_DROP);
 		v->source_port = h->packet.source_port;
-		if (find_real(h, entry, v, client, endpoint_id) != REAL_NEW)
+		if (find_chosen(h, entry, v, client) != REAL_NEW)
 			return refuse(h, REASON_TRANSLATION, SERVICE_DROP);
 	}
 	return SERVICE_BACKEND;

@@ -430,57 +430,65 @@ static __always_inline int may_enter_service(const struct hook *h, const struct 
 	       !find_address(h->packet.family, &h->packet.destination);
 }
 
-/*
- * A packet for a service. h->packet: translated; r->client: as the pod sent it; *v: how it is translated.
- */
-static __always_inline int pass_to_backend(struct __sk_buff *skb, struct hook *h, const struct config *c,
-					   const struct endpoint_value *end, struct flow *f, struct flow_value *v,
-					   struct room *r, const struct client_entry *entry)
+/* A packet for a service that was judged. h->packet: as the pod sent it; r->translated: what it becomes. */
+static __always_inline int send_to_backend(struct __sk_buff *skb, struct hook *h, struct room *r, __u8 path,
+					   const struct local_value *to)
+{
+	if (h->packet.fragment == FRAGMENT_FIRST)
+		teach_fragment(skb, h, DIRECTION_EGRESS);
+	if (!translate(skb, h, &r->translated))
+		return TC_ACT_SHOT;
+	return forward(skb, h, path, to);
+}
+
+/* A packet for a service whose flow is *f. h->packet: translated; r->client: as the pod sent it. */
+static __always_inline int pass_to_backend(struct __sk_buff *skb, struct hook *h, const struct config *c, __u32 endpoint_id,
+					   struct flow *f, struct room *r, const struct local_value *to)
 {
 	struct packet *p = &h->packet;
-	struct local_value *to = find_local(p->family, &p->destination);
+	int closing;
 	__u8 path;
 
 	if (is_tunnel(p))
 		return drop(h, REASON_TUNNEL);
 	tuple_of(&r->translated, p);
-	if (entry->has_flow) {
-		int closing;
-
-		flow_key_of(f, p);
-		f->is_live = entry->flow_is_live;
-		f->is_reply = 0;
-		f->value = f->is_live ? bpf_map_lookup_elem(&flows_live, &f->key) : bpf_map_lookup_elem(&flows_new, &f->key);
-		/* Moved or gone in between: the next packet finds it. */
-		if (!f->value)
-			return drop(h, REASON_FLOW_TABLE);
-		if (judge_known(h, f, c) != VERDICT_ALLOW)
-			return TC_ACT_SHOT;
-		path = f->value->path;
-		flow_seen(h, f);
-		closing = is_closing(f->value);
-		use_tuple(p, &r->client);
-		if (entry->is_known && (closing ? entry->is_live : f->is_live && !entry->is_live))
-			move_client(h, !closing);
-	} else {
-		if (is_hairpin(p, &r->client)) {
-			v->path = FLOW_PATH_PEER;
-			v->responder_endpoint = end->id;
-			if (may_open(p) && open_flow(h, entry->flow_is_live, 1))
-				return drop(h, REASON_FLOW_TABLE);
-		} else if (judge_unknown(h, c, may_take_peer_path(skb, end, to), entry->flow_is_live) != VERDICT_ALLOW) {
-			return TC_ACT_SHOT;
-		}
-		path = v->path;
-		use_tuple(p, &r->client);
-	}
-	if (!entry->is_known && open_client(h, end->id, entry->is_live))
-		return drop(h, REASON_FLOW_TABLE);
-	if (p->fragment == FRAGMENT_FIRST)
-		teach_fragment(skb, h, DIRECTION_EGRESS);
-	if (!translate(skb, h, &r->translated))
+	if (judge_known(h, f, c) != VERDICT_ALLOW)
 		return TC_ACT_SHOT;
-	return forward(skb, h, path, to);
+	path = f->value->path;
+	flow_seen(h, f);
+	closing = is_closing(f->value);
+	use_tuple(p, &r->client);
+	if (!r->entry.is_known) {
+		if (open_client(h, endpoint_id, r->entry.is_live))
+			return drop(h, REASON_FLOW_TABLE);
+	} else if (closing ? r->entry.is_live : f->is_live && !r->entry.is_live) {
+		move_client(h, !closing);
+	}
+	return send_to_backend(skb, h, r, path, to);
+}
+
+/* A packet for a service that opens a flow; *v says how it is translated. h->packet and r->client as above. */
+static __always_inline int open_to_backend(struct __sk_buff *skb, struct hook *h, const struct config *c,
+					   const struct endpoint_value *end, struct flow_value *v, struct room *r,
+					   const struct local_value *to)
+{
+	struct packet *p = &h->packet;
+
+	if (is_tunnel(p))
+		return drop(h, REASON_TUNNEL);
+	tuple_of(&r->translated, p);
+	if (is_hairpin(p, &r->client)) {
+		v->path = FLOW_PATH_PEER;
+		v->responder_endpoint = end->id;
+		if (may_open(p) && open_flow(h, r->entry.flow_is_live, 1))
+			return drop(h, REASON_FLOW_TABLE);
+	} else if (judge_unknown(h, c, may_take_peer_path(skb, end, to), r->entry.flow_is_live) != VERDICT_ALLOW) {
+		return TC_ACT_SHOT;
+	}
+	use_tuple(p, &r->client);
+	if (open_client(h, end->id, r->entry.is_live))
+		return drop(h, REASON_FLOW_TABLE);
+	return send_to_backend(skb, h, r, v->path, to);
 }
 
 /* The answer of a backend becomes that of the frontend. f: as flow_seen left it. 0: it could not be done. */
@@ -590,30 +598,55 @@ static __always_inline int run_from_pod(struct __sk_buff *skb, struct hook *h, c
 	}
 	flow_find(h, &flow, end->id, to ? to->endpoint_id : 0);
 	if (may_enter_service(h, &flow, c, to)) {
-		struct client_entry entry = { .is_live = flow.is_live };
-		struct flow_value *v = new_flow_from(ORIGIN_POD);
 		struct room *r = room();
-		enum service service;
+		int service = SERVICE_NONE, is_client = flow.value && flow.value->flags & FLOW_FRONTEND;
 
-		if (!v || !r)
+		if (!r)
 			return drop(h, REASON_INTERNAL);
 		tuple_of(&r->client, p);
-		if (flow.value && flow.value->flags & FLOW_FRONTEND) {
-			service = recall_backend(h, v, flow.value);
+		r->entry.is_known = 0;
+		r->entry.is_live = flow.is_live;
+		if (is_client) {
+			service = recall_backend(h, flow.value);
 			if (service == SERVICE_REJECT)
 				return reject(skb, h, end);
-			entry.is_known = service == SERVICE_BACKEND;
+			if (service == SERVICE_BACKEND)
+				r->entry.is_known = find_recalled(h, &flow, &to, &r->client) == REAL_KNOWN;
 		}
-		service = enter_service(h, v, &r->client, &entry, end->id);
-		if (service == SERVICE_BACKEND)
-			return pass_to_backend(skb, h, c, end, &flow, v, r, &entry);
+		if (!r->entry.is_known) {
+			struct flow_value *v = new_flow_from(ORIGIN_POD);
+
+			if (!v)
+				return drop(h, REASON_INTERNAL);
+			use_tuple(p, &r->client);
+			service = enter_service(h, v, &r->client, &r->entry);
+			if (service == SERVICE_BACKEND) {
+				to = find_local(p->family, &p->destination);
+				if (!r->entry.has_flow)
+					return open_to_backend(skb, h, c, end, v, r, to);
+				flow_key_of(&flow, p);
+				flow.is_live = r->entry.flow_is_live;
+				flow.is_reply = 0;
+				flow.value = flow.is_live ? bpf_map_lookup_elem(&flows_live, &flow.key) :
+							    bpf_map_lookup_elem(&flows_new, &flow.key);
+			}
+		}
+		if (service == SERVICE_BACKEND) {
+			/* Moved or gone in between: the next packet finds it. */
+			if (!flow.value)
+				return drop(h, REASON_FLOW_TABLE);
+			return pass_to_backend(skb, h, c, end->id, &flow, r, to);
+		}
 		use_tuple(p, &r->client);
 		if (service == SERVICE_REJECT)
 			return reject(skb, h, end);
 		if (service == SERVICE_DROP)
 			return TC_ACT_SHOT;
-		if (flow.value && flow.value->flags & FLOW_FRONTEND)
+		if (is_client) {
 			flow.value = 0;
+			flow.is_live = r->entry.is_live;
+			to = find_local(p->family, &p->destination);
+		}
 	}
 	return pass_from_pod(skb, h, c, end, &flow, to);
 }

@@ -26,12 +26,21 @@ struct tuple {
 	__u32 pad;
 };
 
+/* What is known of a packet for a service. */
+struct client_entry {
+	__u8 is_known; /* its tuple has an entry, which leads to its flow */
+	__u8 is_live; /* something of its tuple, that or another, lies in flows_live */
+	__u8 has_flow; /* its flow is known */
+	__u8 flow_is_live; /* something of the translated tuple, that or another, lies in flows_live */
+};
+
 /* What a run keeps in `scratch`: the stack has no room for it. */
 struct room {
 	struct packet error; /* while h->packet is the packet that it quotes */
 	struct tuple client; /* the packet as it came: as the client knows it, or, of an error, the quoted one */
 	struct tuple translated; /* what becomes of that */
 	struct tuple outer; /* an error's own addresses */
+	struct client_entry entry;
 };
 _Static_assert(sizeof(struct room) <= sizeof(struct scratch_value), "room");
 

@@ -6,14 +6,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { knownResources } from '../../src/cluster/kubernetes/resource.ts';
-import type { NetworkPolicyPeer, NetworkPolicyRule, Pod } from '../../src/policy/model.ts';
 import { ApiServer } from '../../test/support/api-server.ts';
 import type { RawObject } from '../../test/support/api-server-store.ts';
 import { ClusterHost } from '../../test/support/cluster-host.ts';
 import { SERVED_PATHS } from '../../test/support/served-manifests.ts';
+import { bytesPerHeldPod } from './agent-scale-pods.ts';
 import { residentMiB } from './agent-start.ts';
 import { type ClusterSize, clusterChanges, LARGE, podOf } from './cluster.ts';
 import { atMost, type Figure, plainFigure } from './figure.ts';
+import { rawPod, rawPolicy } from './raw-objects.ts';
 import type { QuestionOptions } from './question.ts';
 
 /** Until memory is looked at: what was needed only for the start is given back by then. */
@@ -48,6 +49,7 @@ export async function measureScale({ tell }: QuestionOptions): Promise<readonly 
       residentMiB(pid),
     ]),
     plainFigure({ name: 'resident memory, most', unit: 'MiB' }, [residentMiB(pid, 'VmHWM')]),
+    plainFigure({ name: 'a remote pod, main thread', unit: 'B', must: atMost(300) }, [bytesPerHeldPod(LARGE, rawPod)]),
   ];
 }
 
@@ -68,39 +70,13 @@ function serve(api: ApiServer, size: ClusterSize, there: ReadonlySet<string>): v
       case 'Pod':
         if (!there.has(`${change.object.namespace}/${change.object.name}`)) set('Pod', rawPod(change.object));
         break;
-      case 'NetworkPolicy': {
-        const { namespace, name, podSelector, policyTypes, ingress, egress } = change.object;
-        const spec = {
-          podSelector,
-          policyTypes,
-          ingress: ingress.map((rule) => ({ from: rule.peers.map(rawPeer), ports: rawPorts(rule) })),
-          egress: egress.map((rule) => ({ to: rule.peers.map(rawPeer), ports: rawPorts(rule) })),
-        };
-        set('NetworkPolicy', { metadata: { namespace, name }, spec });
+      case 'NetworkPolicy':
+        set('NetworkPolicy', rawPolicy(change.object));
         break;
-      }
       default:
         break;
     }
   }
-}
-
-function rawPod({ namespace, name, uid, nodeName, labels, podIPs, namedPorts }: Pod): RawObject {
-  return {
-    metadata: { namespace, name, uid, labels },
-    spec: { nodeName, containers: [{ name: 'main', image: 'main', ports: namedPorts }] },
-    status: { phase: 'Running', podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) },
-  };
-}
-
-function rawPeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer): object {
-  return ipBlock === undefined
-    ? { podSelector, ...(namespaceSelector !== undefined && { namespaceSelector }) }
-    : { ipBlock: { cidr: ipBlock.cidr } };
-}
-
-function rawPorts({ ports }: NetworkPolicyRule): readonly object[] {
-  return ports.map(({ protocol, port, endPort }) => ({ protocol, port, ...(endPort !== undefined && { endPort }) }));
 }
 
 async function untilReady(cluster: ClusterHost): Promise<void> {

@@ -31,6 +31,17 @@ export const SMALL: ClusterSize = {
   endpoints: 10,
 };
 
+/** As many pods as the large one, and fewer policies. */
+export const MEDIUM: ClusterSize = {
+  name: '1,000 policies, 100,000 pods, 1,000 CIDRs',
+  pods: 100_000,
+  namespaces: 100,
+  appsPerNamespace: 50,
+  policies: 1000,
+  cidrs: 1000,
+  endpoints: 110,
+};
+
 export const LARGE: ClusterSize = {
   name: '10,000 policies, 100,000 pods, 10,000 CIDRs',
   pods: 100_000,

@@ -8,9 +8,9 @@
  *
  * MUTUAL is 1,000 namespaces of 100 pods, each with a policy of its own that selects all of its pods and admits every pod of all
  * the namespaces, both ways, on a port that every tenth namespace shares: a million pairs of namespaces, all with something to
- * say.
+ * say. It is written in two forms: each policy names all namespaces by one label that they share, or each of them by its name.
  */
-import type { ClusterChange, NetworkPolicy, Pod } from '../../src/policy/model.ts';
+import type { ClusterChange, Labels, NetworkPolicy, NetworkPolicyPeer, Pod } from '../../src/policy/model.ts';
 import { type ClusterSize, clusterChanges, LARGE, NODE, podAddress, podOf } from './cluster.ts';
 
 export const WIDE: ClusterSize = {
@@ -27,8 +27,11 @@ export function wideCluster(): readonly ClusterChange[] {
   return [...clusterChanges(WIDE)];
 }
 
+/** How a policy names all the namespaces: in one peer, or in one for each. */
+export type PeerForm = 'one peer' | 'a peer each';
+
 /** `local`: so many pods, of as many namespaces, are endpoints of this node. */
-export function* mutualCluster(local: number): Generator<ClusterChange> {
+export function* mutualCluster(local: number, form: PeerForm): Generator<ClusterChange> {
   const { namespaces, pods } = MUTUAL;
   const names = Array.from({ length: namespaces }, (_, i) => `ns-${i}`);
   for (const name of names) {
@@ -36,7 +39,8 @@ export function* mutualCluster(local: number): Generator<ClusterChange> {
     yield { kind: 'Namespace', op: 'set', object: { name, labels } };
   }
   for (let i = 0; i < namespaces * pods; i++) yield { kind: 'Pod', op: 'set', object: mutualPod(i, local) };
-  for (const [i, name] of names.entries()) yield { kind: 'NetworkPolicy', op: 'set', object: mutualPolicy(name, i) };
+  for (const [i, name] of names.entries())
+    yield { kind: 'NetworkPolicy', op: 'set', object: mutualPolicy(name, i, form) };
   for (let i = 0; i < local; i++) {
     const { namespace, name, uid, podIPs } = mutualPod(i, local);
     yield { kind: 'LocalEndpoint', op: 'set', object: { id: i + 1, namespace, name, uid, addresses: podIPs } };
@@ -57,17 +61,25 @@ function mutualPod(index: number, local: number): Pod {
   };
 }
 
-function mutualPolicy(namespace: string, index: number): NetworkPolicy {
-  const peers = [{ namespaceSelector: { matchLabels: { mesh: 'on' }, matchExpressions: [] } }];
+function mutualPolicy(namespace: string, index: number, form: PeerForm): NetworkPolicy {
   const ports = [{ protocol: 'TCP', port: 8_000 + Math.floor(index / 10) }] as const;
   return {
     namespace,
     name: 'all',
     podSelector: { matchLabels: {}, matchExpressions: [] },
     policyTypes: ['Ingress', 'Egress'],
-    ingress: [{ peers, ports }],
-    egress: [{ peers, ports }],
+    ingress: [{ peers: mutualPeers(form), ports }],
+    egress: [{ peers: mutualPeers(form), ports }],
   };
+}
+
+/** Made anew at every call, as a reader of manifests makes them. */
+function mutualPeers(form: PeerForm): readonly NetworkPolicyPeer[] {
+  const named = (matchLabels: Labels): NetworkPolicyPeer => ({
+    namespaceSelector: { matchLabels, matchExpressions: [] },
+  });
+  if (form === 'one peer') return [named({ mesh: 'on' })];
+  return Array.from({ length: MUTUAL.namespaces }, (_, i) => named({ 'kubernetes.io/metadata.name': `ns-${i}` }));
 }
 
 /** The objects as `kubectl get -o yaml` has them, as far as policy reads them. */

@@ -11,7 +11,7 @@ import type { ClusterChange } from '../../src/policy/model.ts';
 import { countPairs } from '../../src/policy/pair-count.ts';
 import { readPod } from '../../src/policy/validate.ts';
 import { NODE } from './cluster.ts';
-import { mutualCluster, rawPodOf, WIDE, wideCluster } from './dry-run-cluster.ts';
+import { mutualCluster, type PeerForm, rawPodOf, WIDE, wideCluster } from './dry-run-cluster.ts';
 
 export interface Sample {
   readonly ms: number;
@@ -60,8 +60,8 @@ function snapshotBytes(): Sample {
 }
 
 /** Rows of the tables of one node. */
-function nodeTables(): Sample {
-  const changes = [...mutualCluster(LOCAL_PODS)];
+function nodeTables(form: PeerForm): Sample {
+  const changes = [...mutualCluster(LOCAL_PODS, form)];
   return measure(() => {
     const compiler = new Compiler({ node: NODE });
     for (const change of changes) compiler.update(change);
@@ -82,8 +82,10 @@ function parseFolder(folder: string): Sample {
 
 const SAMPLES: Readonly<Record<string, (argument: string) => Sample>> = {
   wide: () => answer(wideCluster()),
-  mutual: () => answer([...mutualCluster(0)]),
-  'mutual-node': nodeTables,
+  mutual: () => answer([...mutualCluster(0, 'one peer')]),
+  'mutual-node': () => nodeTables('one peer'),
+  'mutual-named': () => answer([...mutualCluster(0, 'a peer each')]),
+  'mutual-named-node': () => nodeTables('a peer each'),
   snapshot: snapshotBytes,
   parse: parseFolder,
 };

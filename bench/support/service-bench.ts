@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import type { EndpointWiring } from '../../src/datapath/datapath.ts';
 import { parseAddress } from '../../src/net/address.ts';
 import { hashTuple, slotOf } from '../../src/service/choose.ts';
+import { makeServiceDelta } from '../../src/service/delta.ts';
 import { ServiceResolver } from '../../src/service/resolve.ts';
 import { makeServiceTables } from '../../src/service/tables.ts';
 import { OPEN_PORTS, podAddress, SMALL } from './cluster.ts';
@@ -20,6 +21,14 @@ const TARGET_PORT = OPEN_PORTS.first + 1000;
 export interface Cost {
   readonly established: number;
   readonly opening: number;
+}
+
+export interface EventCost {
+  readonly resolveMs: number;
+  readonly applyMs: number;
+  /** Of all threads, while it is brought in force. */
+  readonly cpuMs: number;
+  readonly writes: number;
 }
 
 /** So many Services in the kernel, and the flows of one endpoint to them. */
@@ -60,13 +69,16 @@ export class ServiceBench {
   }
 
   /** An endpoint of a Service goes, and comes again. */
-  async event(round: number): Promise<{ resolveMs: number; applyMs: number; writes: number }> {
+  async event(round: number): Promise<EventCost> {
     this.#change(Math.floor(round / 2) % this.#services, ENDPOINTS_PER_SERVICE - (round % 2 === 0 ? 1 : 0));
     const start = performance.now();
-    const tables = makeServiceTables(this.#resolver.resolve(), []);
+    const delta = makeServiceDelta(this.#resolver.resolve());
     const resolved = performance.now();
-    const { writes } = await this.#host.datapath.applyServices(tables);
-    return { resolveMs: resolved - start, applyMs: performance.now() - resolved, writes };
+    const cpu = process.cpuUsage();
+    const { writes } = await this.#host.datapath.applyServices(delta);
+    const { user, system } = process.cpuUsage(cpu);
+    const applyMs = performance.now() - resolved;
+    return { resolveMs: resolved - start, applyMs, cpuMs: (user + system) / 1000, writes };
   }
 
   #change(index: number, endpoints: number): void {

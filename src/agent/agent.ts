@@ -9,10 +9,12 @@ import { mkdirSync } from 'node:fs';
 import packageJson from '../../package.json' with { type: 'json' };
 import { Snapshot } from '../cluster/snapshot.ts';
 import { requireBpffs } from '../kernel/bpffs.ts';
+import { trimNativeMemory } from '../kernel/native-memory.ts';
 import { useSysctlRoot } from '../kernel/netlink/sysctl.ts';
 import { lockFile } from '../kernel/system.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ConfigError, errorMessage } from '../lib/errors.ts';
+import { giveBackMemory } from '../lib/give-back-memory.ts';
 import type { Log } from '../lib/log.ts';
 import type { Pod } from '../policy/model.ts';
 import { adoptNode } from './adopt-node.ts';
@@ -31,7 +33,7 @@ import { readAgentStatus } from './status-view.ts';
 import type { AgentStatus } from './status.ts';
 
 export interface Agent extends AsyncDisposable {
-  /** Resolves when the first tables are in force: then pods can be added. Rejects when they cannot be. */
+  /** Resolves when the first tables are in force: then pods can be added. Rejects when the source cannot be read. */
   readonly ready: Promise<void>;
   status(): AgentStatus;
   /** Ends the process's part; what is enforced stays enforced. Idempotent. */
@@ -50,7 +52,7 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: OnFat
   if (process.geteuid?.() !== 0) throw new ConfigError('the agent must run as root: it wires pods and loads programs');
   useSysctlRoot(options.procSys);
   const paths = instancePaths(options.instance, options);
-  const snapshot = new Snapshot();
+  const snapshot = new Snapshot({ keepsPolicies: false });
   const isLocal = (pod: Pod): boolean => snapshot.hasEndpoint(pod);
   const { source, kubernetes } = await openSource(options.source, systemClock, isLocal);
   started.use(source);
@@ -84,6 +86,9 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: OnFat
   await requests.listen();
   const ready = readiness.begin().then(async () => {
     if (!readiness.isReady) return;
+    // What the first list left behind is several times what is kept of it.
+    giveBackMemory();
+    trimNativeMemory();
     log.info({ node: options.node, attach: found.datapath.attachMode }, 'ready');
     await showToRuntime(options, log);
   });

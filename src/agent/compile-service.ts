@@ -42,7 +42,7 @@ export interface CompileService {
   compile(): Promise<CompiledTables>;
   /** What changed since the compile before. */
   compileDelta(): Promise<CompiledDelta>;
-  /** These tables are in force: ids that they retired may be used again. */
+  /** These tables are in force, and nothing that only earlier ones used is left: ids that they retired may be used again. */
   applied(tables: Pick<CompiledTables, 'retired'>): void;
   close(): Promise<void>;
 }

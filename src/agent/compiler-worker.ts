@@ -15,16 +15,13 @@ import type { Frontend } from '../service/frontend.ts';
 import type { ServiceChange } from '../service/model.ts';
 import type { ServiceProblem } from '../service/problem.ts';
 import { type Resolution, ServiceResolver, type ServiceResolverOptions } from '../service/resolve.ts';
-import {
-  exceededLimits,
-  largestServices,
-  makeServiceTables,
-  type ServiceLimit,
-  type ServiceTables,
-} from '../service/tables.ts';
+import { isServiceDelta, makeServiceDelta, type ServiceDelta } from '../service/delta.ts';
+import { largestServices, makeServiceTables, type ServiceTables } from '../service/tables.ts';
 
 /** Changes between two compiles, as of a first list, after which memory is given back. */
 const MANY_CHANGES = 20_000;
+/** Frontends of a delta: with more, flat tables that are transferred cost the agent less. */
+const DELTA_FRONTENDS_MAX = 500;
 
 export interface CompilerStart extends CompilerOptions {
   /** Ids of Services that the kernel refers to. */
@@ -35,10 +32,9 @@ export interface CompilerStart extends CompilerOptions {
 
 /** What became of the Services. */
 export interface ResolvedServices {
-  readonly tables: ServiceTables;
+  /** A delta changes what the resolution before came to. */
+  readonly tables: ServiceTables | ServiceDelta;
   readonly problems: readonly ServiceProblem[];
-  /** Tables that they do not fit into. */
-  readonly exceeded: readonly ServiceLimit[];
   /** Services that take the most room. */
   readonly largest: readonly string[];
 }
@@ -144,11 +140,12 @@ function resolveServices(): ResolvedServices {
   const resolution = resolver.resolve();
   isChanged = false;
   frontends = resolution.frontends;
-  const tables = makeServiceTables(resolution, start.serviceRanges ?? []);
+  const { revision, changed, removed } = resolution;
+  const isSmall = revision > 1 && changed.length + removed.length <= DELTA_FRONTENDS_MAX;
+  const tables = isSmall ? makeServiceDelta(resolution) : makeServiceTables(resolution, start.serviceRanges ?? []);
   return {
     tables,
     problems: resolution.problems,
-    exceeded: exceededLimits(tables),
     largest: largestServices(resolution.frontends),
   };
 }
@@ -160,7 +157,10 @@ function answerFrontends(service: string | undefined): void {
   port?.postMessage(response);
 }
 
-function serviceBuffersOf({ frontends: table, backends, slots, addresses, ranges }: ServiceTables): ArrayBuffer[] {
+function serviceBuffersOf(tables: ServiceTables | ServiceDelta): ArrayBuffer[] {
+  // The slots of a delta are the resolver's own: they are copied.
+  if (isServiceDelta(tables)) return [];
+  const { frontends: table, backends, slots, addresses, ranges } = tables;
   const arrays = [
     table.keys,
     table.ids,

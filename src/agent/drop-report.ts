@@ -68,9 +68,10 @@ export class DropReporter {
   readonly #snapshot: Snapshot;
   readonly #records: EndpointRecords;
   #endpoints: ReadonlyMap<number, EndpointPolicies> = new Map();
-  #podsAt: ReadonlyMap<string, string> = new Map();
-  /** Revisions of snapshot and records that `#podsAt` is made of. */
-  #podsRevision = '';
+  /** Pods of the node's own endpoints. */
+  #endpointsAt: ReadonlyMap<string, string> = new Map();
+  /** Of the records that `#endpointsAt` is made of. */
+  #endpointsRevision: number | undefined;
 
   constructor(snapshot: Snapshot, records: EndpointRecords) {
     this.#snapshot = snapshot;
@@ -125,20 +126,17 @@ export class DropReporter {
     return { ...fields, message: tell(fields) };
   }
 
+  /** An endpoint's address is its pod's before the source knows it. */
   #podAt(address: string): string | undefined {
-    const revision = `${this.#snapshot.revision} ${this.#records.revision}`;
-    if (this.#podsRevision !== revision) {
+    if (this.#endpointsRevision !== this.#records.revision) {
       const pods = new Map<string, string>();
-      for (const [key, pod] of this.#snapshot.pods) {
-        if (!pod.terminal && !pod.hostNetwork) for (const ip of pod.podIPs) pods.set(ip, key);
-      }
       for (const { namespace, pod, addresses } of this.#records.list()) {
         for (const ip of addresses) pods.set(ip, `${namespace}/${pod}`);
       }
-      this.#podsAt = pods;
-      this.#podsRevision = revision;
+      this.#endpointsAt = pods;
+      this.#endpointsRevision = this.#records.revision;
     }
-    return this.#podsAt.get(address);
+    return this.#endpointsAt.get(address) ?? this.#snapshot.podAt(address);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * From the first look at the desired state to the first tables in force. Until then nothing that an earlier agent enforces
- * is touched, DELs are carried out, and ADDs wait.
+ * is touched, DELs are carried out, and ADDs wait. Tables that cannot be brought in force do not end the agent: another
+ * start would meet the same ones. It says why it is not ready, and is as soon as a later state fits.
  */
 import type { ClusterSource } from '../cluster/source.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -34,21 +35,26 @@ export class Readiness implements Disposable {
   /** Why nothing new can be enforced yet; undefined once it can. */
   reason(): string | undefined {
     if (this.#isReady) return undefined;
-    const { synced, fault } = this.#parts.source.freshness();
-    if (synced) return 'the first tables are not in force yet';
+    const { source, reconciler } = this.#parts;
+    const { synced, fault } = source.freshness();
+    const { failure } = reconciler.state();
+    if (synced) return `the first tables are not in force yet${failure === '' ? '' : `: ${failure}`}`;
     return `the desired state is not known yet${fault === undefined ? '' : `: ${fault}`}`;
   }
 
   /**
    * Once. Resolves when the first tables are in force, or when it was disposed of before.
-   * @throws what `synced` of the source rejects with, and why the first tables cannot be in force.
+   * @throws what `synced` of the source rejects with.
    */
   async begin(): Promise<void> {
     const { source, reconciler } = this.#parts;
     this.#tellLater();
     try {
       await source.synced;
-      if (!this.#isClosed) await reconciler.realized(reconciler.begin());
+      if (!this.#isClosed) {
+        reconciler.begin();
+        await reconciler.started;
+      }
       this.#isReady = !this.#isClosed;
     } catch (error) {
       if (!this.#isClosed) throw error;

@@ -1,10 +1,12 @@
 /**
  * From changes to enforcement, one step at a time: changes that arrive while a step runs are taken together by the next.
  *
- * 1. At most one compile and one apply are under way.
+ * 1. At most one compile is under way, or one apply on its way into force. What only earlier tables used is removed beside
+ *    the steps that follow (datapath.apply); until it is gone its ids are not given to others.
  * 2. A change submitted as number n is in force once `realized` is n or more; waiters learn it, or why it is not.
  * 3. One that is held takes changes in and enforces nothing before `begin`.
  * 4. A step that fails leaves the last state in force and is tried again: at the next change, or after a growing pause.
+ * 5. Removing that fails leaves nothing open and nothing closed, only room taken: a step with whole tables mends it later.
  */
 import type { Datapath, Realized } from '../datapath/datapath.ts';
 import { StaleDeltaError } from '../datapath/stale-delta.ts';
@@ -19,6 +21,8 @@ import type { ServiceStep } from './service-step.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
+/** To the step that removes what could not be removed; a change that comes before does it too. */
+const MEND_MS = 10_000;
 const STOPPING = 'the agent is stopping';
 
 interface Waiter {
@@ -60,6 +64,12 @@ export class Reconciler {
   #retryMs = RETRY_FIRST_MS;
   #closed = false;
   readonly #before = new Set<Promise<void>>();
+  /** Tables in force of which something earlier is still to be removed. */
+  readonly #leaving = new Set<Promise<void>>();
+  /** Times that this failed, and how many of them whole tables have mended. */
+  #torn = 0;
+  #mended = 0;
+  readonly #started: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   /** What the last compile came to is in force: what changes from there is enough. */
   #isInStep = false;
   readonly #onTables: (tables: AnyCompiled) => void;
@@ -100,6 +110,11 @@ export class Reconciler {
     return this.#submitted;
   }
 
+  /** Resolves once anything is in force, however often that had to be tried, or it is closed. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
   /** Resolves once change `sequence` is in force; rejects when the step that held it failed, also if that was before. */
   async realized(sequence: number): Promise<void> {
     if (this.#realized >= sequence) return;
@@ -133,7 +148,9 @@ export class Reconciler {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    this.#started.resolve();
     await this.#running;
+    await Promise.all(this.#leaving);
     for (const waiter of this.#waiters) waiter.reject(new Error(STOPPING));
     this.#waiters = [];
   }
@@ -148,7 +165,7 @@ export class Reconciler {
   async #run(): Promise<void> {
     // Reset in the same turn as the last look at `submitted`: a change that comes right after starts a step of its own.
     try {
-      while (!this.#closed && this.#realized < this.#submitted) {
+      while (!this.#closed && (this.#realized < this.#submitted || this.#mended < this.#torn)) {
         const target = this.#submitted;
         try {
           await this.#step(target);
@@ -163,7 +180,8 @@ export class Reconciler {
   }
 
   async #step(target: number): Promise<void> {
-    const isDelta = this.#isInStep;
+    const torn = this.#torn;
+    const isDelta = this.#isInStep && this.#mended === torn;
     this.#isInStep = false;
     const compiled: AnyCompiled = isDelta ? await this.#compiler.compileDelta() : await this.#compiler.compile();
     this.#problems = compiled.problems;
@@ -175,7 +193,7 @@ export class Reconciler {
     if (this.#realized === 0) await this.#services?.run();
     await Promise.all(this.#before);
     try {
-      this.#last = await this.#datapath.apply(compiled.tables);
+      this.#last = await this.#bringInForce(compiled);
     } catch (error) {
       // An operation of the datapath failed meanwhile, and it had to read the kernel anew.
       if (error instanceof StaleDeltaError) return this.#step(target);
@@ -184,11 +202,40 @@ export class Reconciler {
       throw error instanceof CapacityError && limit !== undefined ? limit : error;
     }
     this.#isInStep = true;
-    this.#compiler.applied(compiled);
+    if (!isDelta) this.#mended = torn;
     await this.#services?.run();
     // Port classes that ran out deny where they should allow: closed, and not what was asked for.
     if (limit !== undefined) throw limit;
+    this.#succeed(target);
+  }
+
+  /** Resolves at the commit: from there on every packet that comes is judged by the tables. */
+  async #bringInForce(compiled: AnyCompiled): Promise<Realized> {
+    const inForce = Promise.withResolvers<Realized>();
+    let isInForce = false;
+    const applied = this.#datapath.apply(compiled.tables, (realized) => {
+      isInForce = true;
+      inForce.resolve(realized);
+    });
+    const leaving: Promise<void> = applied
+      .then(
+        (realized) => {
+          inForce.resolve(realized);
+          this.#compiler.applied(compiled);
+        },
+        (error: unknown) => {
+          if (isInForce) this.#mendLater(error);
+          else inForce.reject(error);
+        },
+      )
+      .finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+    return inForce.promise;
+  }
+
+  #succeed(target: number): void {
     this.#realized = target;
+    this.#started.resolve();
     this.#onRealized(target);
     this.#lastError = undefined;
     clearTimeout(this.#retry);
@@ -197,6 +244,17 @@ export class Reconciler {
     const done = this.#waiters.filter((waiter) => waiter.sequence <= target);
     this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > target);
     for (const waiter of done) waiter.resolve();
+  }
+
+  #mendLater(error: unknown): void {
+    this.#torn += 1;
+    this.#log.error(
+      { err: error, retry_ms: MEND_MS },
+      'tables are in force; what only earlier ones used is still there',
+    );
+    if (this.#closed || this.#isRunning) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#kick(), MEND_MS);
   }
 
   #fail(target: number, error: unknown): void {

@@ -6,7 +6,9 @@ import type { ObjectProblem } from '../cluster/source.ts';
 import type { Datapath, RealizedServices } from '../datapath/datapath.ts';
 import { CapacityError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { isServiceDelta, joinServiceDeltas, type ServiceDelta } from '../service/delta.ts';
 import type { ServiceProblem } from '../service/problem.ts';
+import type { ServiceTables } from '../service/tables.ts';
 import type { ResolvedServices } from './compiler-worker.ts';
 
 export interface ServiceState extends Omit<RealizedServices, 'writes'> {
@@ -18,7 +20,9 @@ export interface ServiceState extends Omit<RealizedServices, 'writes'> {
 export class ServiceStep {
   readonly #datapath: Pick<Datapath, 'applyServices'>;
   readonly #log: Log;
-  #pending: ResolvedServices | undefined;
+  /** Whole tables, a delta, or a delta behind whole ones. */
+  #pending: readonly (ServiceTables | ServiceDelta)[] = [];
+  #largest: readonly string[] = [];
   #state: ServiceState = { revision: 0, frontends: 0, backends: 0, slots: 0, failure: '', problems: [] };
 
   constructor(parts: { datapath: Pick<Datapath, 'applyServices'>; log: Log }) {
@@ -33,27 +37,38 @@ export class ServiceStep {
   /** Undefined: as they were. What is taken is pending until `run` has dealt with it. */
   take(services: ResolvedServices | undefined): void {
     if (services === undefined) return;
-    this.#pending = services;
+    this.#pending = withNext(this.#pending, services.tables);
+    this.#largest = services.largest;
     this.#state = { ...this.#state, problems: services.problems };
   }
 
   /** @throws what the datapath throws, but for CapacityError; they stay pending then. */
   async run(): Promise<void> {
-    if (this.#pending === undefined) return;
-    const { tables, problems, exceeded, largest } = this.#pending;
-    try {
-      const [limit] = exceeded;
-      if (limit !== undefined) throw new CapacityError(limit.limit, limit.needed, limit.available, 'the Services');
-      const { writes, ...realized } = await this.#datapath.applyServices(tables);
-      this.#state = { ...realized, failure: '', problems };
-      this.#log.debug({ ...realized, writes }, 'services in force');
-    } catch (error) {
-      if (!(error instanceof CapacityError)) throw error;
-      this.#state = { ...this.#state, failure: `${error.message}; the largest Services: ${largest.join(', ')}` };
-      this.#log.error({ err: error }, 'services are not in force; the last ones stay');
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      try {
+        const { writes, ...realized } = await this.#datapath.applyServices(next);
+        this.#state = { ...realized, failure: '', problems: this.#state.problems };
+        this.#log.debug({ ...realized, writes }, 'services in force');
+      } catch (error) {
+        if (!(error instanceof CapacityError)) throw error;
+        const largest = this.#largest.join(', ');
+        this.#state = { ...this.#state, failure: `${error.message}; the largest Services: ${largest}` };
+        this.#log.error({ err: error }, 'services are not in force; the last ones stay');
+      }
+      this.#pending = this.#pending.filter((tables) => tables !== next);
     }
-    this.#pending = undefined;
   }
+}
+
+function withNext(
+  pending: readonly (ServiceTables | ServiceDelta)[],
+  next: ServiceTables | ServiceDelta,
+): readonly (ServiceTables | ServiceDelta)[] {
+  if (!isServiceDelta(next)) return [next];
+  const last = pending.at(-1);
+  return last !== undefined && isServiceDelta(last)
+    ? [...pending.slice(0, -1), joinServiceDeltas(last, next)]
+    : [...pending, next];
 }
 
 /** Those that show only beside other objects, so that no source could have found them. */

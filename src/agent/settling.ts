@@ -25,6 +25,7 @@ export class Settling implements AsyncDisposable {
   readonly #waiting = new Map<number, number>();
   #quietAtMs = 0;
   #cancel: (() => void) | undefined;
+  /** One after the other: who flushes waits for what others have begun. Never rejects. */
   #running: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -56,8 +57,8 @@ export class Settling implements AsyncDisposable {
 
   /** Does all of it now. */
   async flush(): Promise<void> {
+    this.#running = this.#running.then(() => this.#settleAll());
     await this.#running;
-    for (const id of this.#waiting.keys()) await this.#settle(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,13 +71,17 @@ export class Settling implements AsyncDisposable {
     if (this.#closed || this.#cancel !== undefined) return;
     this.#cancel = this.#parts.clock.schedule(delayMs, () => {
       this.#cancel = undefined;
-      this.#running = this.#next();
+      this.#running = this.#running.then(() => this.#next());
     });
+  }
+
+  async #settleAll(): Promise<void> {
+    for (const id of this.#waiting.keys()) if (!this.#closed) await this.#settle(id);
   }
 
   async #next(): Promise<void> {
     const [first] = this.#waiting;
-    if (first === undefined) return;
+    if (first === undefined || this.#closed) return;
     const [id, latestMs] = first;
     const waitMs = Math.min(this.#quietAtMs, latestMs) - this.#parts.clock.monotonicMs();
     if (waitMs > 0) {

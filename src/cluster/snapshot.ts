@@ -8,13 +8,19 @@ import type {
   Pod,
 } from '../policy/model.ts';
 import type { EndpointSlice, Service, ServiceChange } from '../service/model.ts';
+import { objectKey } from './object-key.ts';
+import { type PackedPod, packPod } from './packed-pod.ts';
+import { PodAddresses } from './pod-addresses.ts';
+import { PodMap } from './pod-map.ts';
+
+export { objectKey } from './object-key.ts';
 
 /** Anything that a source or the agent can tell of. */
 export type SnapshotChange = ClusterChange | ServiceChange;
 
-/** The key of a namespaced object in changes and in the snapshot. */
-export function objectKey(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
+export interface SnapshotOptions {
+  /** Without them policies are passed over: whoever compiles them has no need of them as they were read. @default true */
+  readonly keepsPolicies?: boolean;
 }
 
 /**
@@ -23,17 +29,22 @@ export function objectKey(namespace: string, name: string): string {
  */
 export class Snapshot {
   readonly #namespaces = new Map<string, Namespace>();
-  readonly #pods = new Map<string, Pod>();
+  readonly #pods = new Map<string, PackedPod>();
+  readonly #podMap = new PodMap(this.#pods);
   readonly #networkPolicies = new Map<string, NetworkPolicy>();
   readonly #clusterNetworkPolicies = new Map<string, ClusterNetworkPolicy>();
   readonly #nodes = new Map<string, Node>();
   readonly #services = new Map<string, Service>();
   readonly #endpointSlices = new Map<string, EndpointSlice>();
   readonly #localEndpoints = new Map<number, LocalEndpoint>();
-  /** How many live pods show the address. */
-  readonly #liveAddresses = new Map<string, number>();
+  readonly #liveAddresses = new PodAddresses();
+  readonly #keepsPolicies: boolean;
   #nodeAddresses: readonly string[] = [];
   #revision = 0;
+
+  constructor(options: SnapshotOptions = {}) {
+    this.#keepsPolicies = options.keepsPolicies ?? true;
+  }
 
   /** Counts the batches applied. */
   get revision(): number {
@@ -45,9 +56,9 @@ export class Snapshot {
     return this.#namespaces;
   }
 
-  /** By `namespace/name`. */
+  /** By `namespace/name`. Kept packed: to walk over all of them takes long. */
   get pods(): ReadonlyMap<string, Pod> {
-    return this.#pods;
+    return this.#podMap;
   }
 
   /** By `namespace/name`. */
@@ -87,7 +98,7 @@ export class Snapshot {
 
   /** The pod that has this name now; whether it is the one that was meant, only its uid says (NP-125). */
   pod(namespace: string, name: string): Pod | undefined {
-    return this.#pods.get(objectKey(namespace, name));
+    return this.#podMap.get(objectKey(namespace, name));
   }
 
   /** Whether an endpoint of this node is the pod's (NP-125). */
@@ -101,7 +112,12 @@ export class Snapshot {
 
   /** Whether a pod that is neither finished (NP-120) nor on the host's network shows the address (canonical text). */
   isPodAddress(address: string): boolean {
-    return this.#liveAddresses.has(address);
+    return this.#liveAddresses.find(address) !== undefined;
+  }
+
+  /** `namespace/name` of such a pod; of one of them while several show it. */
+  podAt(address: string): string | undefined {
+    return this.#liveAddresses.find(address)?.key;
   }
 
   apply(changes: readonly SnapshotChange[]): void {
@@ -113,6 +129,8 @@ export class Snapshot {
   }
 
   #set(change: Extract<SnapshotChange, { op: 'set' }>): void {
+    const isPolicy = change.kind === 'NetworkPolicy' || change.kind === 'ClusterNetworkPolicy';
+    if (isPolicy && !this.#keepsPolicies) return;
     switch (change.kind) {
       case 'Namespace':
         this.#namespaces.set(change.object.name, change.object);
@@ -174,19 +192,14 @@ export class Snapshot {
   }
 
   #replacePod(key: string, pod: Pod | undefined): void {
-    for (const address of liveAddresses(this.#pods.get(key))) this.#countAddress(address, -1);
-    for (const address of liveAddresses(pod)) this.#countAddress(address, 1);
-    if (pod === undefined) this.#pods.delete(key);
-    else this.#pods.set(key, pod);
+    const before = this.#pods.get(key);
+    if (before !== undefined) this.#liveAddresses.delete(before);
+    if (pod === undefined) {
+      this.#pods.delete(key);
+      return;
+    }
+    const packed = packPod(pod, before?.key ?? key);
+    this.#pods.set(packed.key, packed);
+    this.#liveAddresses.add(packed);
   }
-
-  #countAddress(address: string, by: number): void {
-    const count = (this.#liveAddresses.get(address) ?? 0) + by;
-    if (count === 0) this.#liveAddresses.delete(address);
-    else this.#liveAddresses.set(address, count);
-  }
-}
-
-function liveAddresses(pod: Pod | undefined): readonly string[] {
-  return pod === undefined || pod.terminal || pod.hostNetwork ? [] : pod.podIPs;
 }

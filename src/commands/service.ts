@@ -69,7 +69,12 @@ export async function runServiceTrace(options: TraceOptions): Promise<void> {
 }
 
 function formatStep({ client, frontend, protocol, state, backend, why }: TraceStep): string {
-  const end = { backends: backend ?? 'one of its backends', reject: 'refused', drop: 'dropped' }[state];
+  const end = {
+    backends: backend ?? 'one of its backends',
+    reject: 'refused',
+    drop: 'dropped',
+    elsewhere: 'left to another proxy',
+  }[state];
   const head = `${client} -> ${frontend}/${protocol} -> ${paint(state === 'backends' ? 'green' : 'red', end)}`;
   return `${head}\n${indent(why.join('\n'), 2)}`;
 }

@@ -5,6 +5,8 @@
  * verdict; a grace period must have passed since the last commit.
  */
 import { formatAddress } from '../net/address.ts';
+import { sortInWork } from '../lib/sort-work.ts';
+import { SLICE_ELEMENTS, type Work } from '../lib/work.ts';
 import { ADDRESS_KEY_BYTES, PREFIX_KEY_BYTES, ROW_BYTES } from '../policy/ids.ts';
 import type { AddressTable, PrefixTable, RowTable } from '../policy/tables.ts';
 import { AddressLayers } from './address-layers.ts';
@@ -35,15 +37,15 @@ export interface Adopted {
   readonly settle: readonly TableWrite[];
 }
 
-/** The store must have a generation in force. */
-export function adopt(store: TableStore): Adopted {
+/** The store must have a generation in force, and nobody else writes meanwhile. */
+export function* adopt(store: TableStore): Work<Adopted> {
   const { generation, portTable } = store.commit();
   const settle: TableWrite[] = [];
   const endpoints = adoptEndpoints(store, generation, settle);
   const owners = ownersOf(endpoints);
-  const { addresses, ownAddresses } = adoptAddresses(store, generation, owners, settle);
+  const { addresses, ownAddresses } = yield* adoptAddresses(store, generation, owners, settle);
   settleLocals(store, owners, settle);
-  const prefixes = adoptPrefixes(store, generation, settle);
+  const prefixes = yield* adoptPrefixes(store, generation, settle);
   const image: KernelImage = {
     generation,
     portTable,
@@ -52,7 +54,7 @@ export function adopt(store: TableStore): Adopted {
     prefixes,
     classes: ClassUse.of(addresses.classes, prefixes.classes),
     ports: store.portTable(portTable),
-    rows: rowsBySet(rowTable([...store.rows()])),
+    rows: rowsBySet(yield* adoptRows(store)),
     named: new Map(),
     endpoints,
     ownAddresses,
@@ -99,15 +101,17 @@ function ownersOf(endpoints: ReadonlyMap<number, ImageEndpoint>): ReadonlyMap<st
 }
 
 /** Puts right also what an interrupted attach left: an endpoint's address without an element. */
-function adoptAddresses(
+function* adoptAddresses(
   store: TableStore,
   generation: number,
   owners: ReadonlyMap<string, Owner>,
   settle: TableWrite[],
-): { readonly addresses: AddressTable; readonly ownAddresses: ReadonlyMap<string, ImageAddress> } {
+): Work<{ readonly addresses: AddressTable; readonly ownAddresses: ReadonlyMap<string, ImageAddress> }> {
   const ownAddresses = new Map<string, ImageAddress>();
   const plain: [AddressKey, AddressElement, number][] = [];
+  let seen = 0;
   for (const [key, element] of store.addresses()) {
+    if (++seen % SLICE_ELEMENTS === 0) yield;
     const text = addressText(key);
     const owner = owners.get(text)?.wiring;
     const peerClass = classInForce(element, generation);
@@ -126,7 +130,7 @@ function adoptAddresses(
     const value = addressValue(settled(OWN_ADDRESS_CLASS, generation), 0);
     settle.push({ table: 'addresses', key, value });
   }
-  return { addresses: addressTable(plain), ownAddresses };
+  return { addresses: yield* addressTable(plain), ownAddresses };
 }
 
 /** What an interrupted attach or detach left: addresses of no endpoint, or of another, and endpoints without theirs. */
@@ -143,48 +147,64 @@ function settleLocals(store: TableStore, owners: ReadonlyMap<string, Owner>, set
   }
 }
 
-function adoptPrefixes(store: TableStore, generation: number, settle: TableWrite[]): PrefixTable {
+function* adoptPrefixes(store: TableStore, generation: number, settle: TableWrite[]): Work<PrefixTable> {
   const entries: [PrefixKey, PrefixElement][] = [];
+  let seen = 0;
   for (const [key, element] of store.prefixes()) {
+    if (++seen % SLICE_ELEMENTS === 0) yield;
     const peerClass = classInForce(element, generation);
     const value = { generation, classOld: peerClass, classNew: peerClass };
     entries.push([key, value]);
     if (!isInForce(generation, element.generation)) settle.push({ table: 'prefixes', key, value });
   }
-  entries.sort(([a], [b]) => a.family - b.family || a.length - b.length || Buffer.compare(a.address, b.address));
+  const sorted = yield* sortInWork(
+    entries,
+    ([a], [b]) => a.family - b.family || a.length - b.length || Buffer.compare(a.address, b.address),
+  );
   const keys = new Uint8Array(entries.length * PREFIX_KEY_BYTES);
-  for (const [index, [key]] of entries.entries()) {
+  for (const [index, [key]] of sorted.entries()) {
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
     keys.set([key.family, key.length, ...key.address], index * PREFIX_KEY_BYTES);
   }
-  return { keys, classes: Uint32Array.from(entries, ([, value]) => value.classNew) };
+  return { keys, classes: Uint32Array.from(sorted, ([, value]) => value.classNew) };
 }
 
-function addressTable(entries: [AddressKey, AddressElement, number][]): AddressTable {
-  entries.sort(([a], [b]) => a.family - b.family || Buffer.compare(a.address, b.address));
-  const keys = new Uint8Array(entries.length * ADDRESS_KEY_BYTES);
-  for (const [index, [key]] of entries.entries()) {
+function* addressTable(entries: readonly [AddressKey, AddressElement, number][]): Work<AddressTable> {
+  const sorted = yield* sortInWork(entries, ([a], [b]) => a.family - b.family || Buffer.compare(a.address, b.address));
+  const keys = new Uint8Array(sorted.length * ADDRESS_KEY_BYTES);
+  for (const [index, [key]] of sorted.entries()) {
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
     keys[index * ADDRESS_KEY_BYTES] = key.family;
     keys.set(key.address, index * ADDRESS_KEY_BYTES + 1);
   }
   return {
     keys,
-    classes: Uint32Array.from(entries, ([, , peerClass]) => peerClass),
-    flags: Uint32Array.from(entries, ([, element]) => element.flags),
+    classes: Uint32Array.from(sorted, ([, , peerClass]) => peerClass),
+    flags: Uint32Array.from(sorted, ([, element]) => element.flags),
   };
 }
 
-function rowTable(entries: (readonly [RowKey, RowElement])[]): RowTable {
-  entries.sort(([a], [b]) => a.ruleSet - b.ruleSet || a.peerClass - b.peerClass || a.block - b.block);
-  const allow = new Uint8Array(entries.length * ROW_BYTES);
-  const audit = new Uint8Array(entries.length * ROW_BYTES);
-  for (const [index, [, row]] of entries.entries()) {
+function* adoptRows(store: TableStore): Work<RowTable> {
+  const entries: (readonly [RowKey, RowElement])[] = [];
+  for (const entry of store.rows()) {
+    entries.push(entry);
+    if (entries.length % SLICE_ELEMENTS === 0) yield;
+  }
+  const sorted = yield* sortInWork(
+    entries,
+    ([a], [b]) => a.ruleSet - b.ruleSet || a.peerClass - b.peerClass || a.block - b.block,
+  );
+  const allow = new Uint8Array(sorted.length * ROW_BYTES);
+  const audit = new Uint8Array(sorted.length * ROW_BYTES);
+  for (const [index, [, row]] of sorted.entries()) {
+    if (index % SLICE_ELEMENTS === SLICE_ELEMENTS - 1) yield;
     allow.set(row.allow, index * ROW_BYTES);
     audit.set(row.audit, index * ROW_BYTES);
   }
   return {
-    ruleSet: Uint32Array.from(entries, ([key]) => key.ruleSet),
-    peerClass: Uint32Array.from(entries, ([key]) => key.peerClass),
-    block: Uint32Array.from(entries, ([key]) => key.block),
+    ruleSet: Uint32Array.from(sorted, ([key]) => key.ruleSet),
+    peerClass: Uint32Array.from(sorted, ([key]) => key.peerClass),
+    block: Uint32Array.from(sorted, ([key]) => key.block),
     allow,
     audit,
   };

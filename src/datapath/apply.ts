@@ -1,4 +1,4 @@
-/** Runs a plan on a store: batch by batch, giving the event loop a turn between batches. */
+/** Writes a plan to a store: batch by batch, giving the event loop a turn between batches. */
 import { setImmediate } from 'node:timers/promises';
 import type { Plan, Writes } from './plan.ts';
 import type { TableStore, TableWrite } from './store.ts';
@@ -13,12 +13,15 @@ export interface ApplyOptions {
   readonly batchWrites?: number;
 }
 
-/** Returns the number of writes. When it throws, the store is between two writes: adopt it anew. */
-export async function runPlan(store: TableStore, plan: Plan, options: ApplyOptions): Promise<number> {
+/**
+ * Brings a plan in force; its clean-up is left (clean-ups.ts). When it throws, the store is between two writes: adopt it anew.
+ */
+export async function bringInForce(store: TableStore, plan: Plan, options: ApplyOptions): Promise<void> {
   await writeAll(store, plan.prepare, options);
   if (plan.commit !== undefined) store.write([{ table: 'commit', ...plan.commit }]);
-  if (plan.commit !== undefined || sizeOf(plan.cleanup) > 0) await options.grace();
-  await writeAll(store, plan.cleanup, options);
+}
+
+export function writesOf(plan: Plan): number {
   return sizeOf(plan.prepare) + sizeOf(plan.cleanup) + (plan.commit === undefined ? 0 : 1);
 }
 
@@ -40,6 +43,6 @@ export async function writeAll(
   if (batch.length > 0) store.write(batch);
 }
 
-function sizeOf(writes: Writes): number {
+export function sizeOf(writes: Writes): number {
   return 'size' in writes ? writes.size : writes.length;
 }

@@ -21,10 +21,8 @@ type Transition = Pick<Plan, 'prepare' | 'commit' | 'cleanup'>;
 
 interface Left {
   readonly cleanup: Writes;
-  /** Keys that the transition touches; undefined: any. */
+  /** Keys that the transition touches; undefined: all. */
   readonly touched: ReadonlySet<string> | undefined;
-  /** Elements to be removed, by table. */
-  readonly removed: TableLimits;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -35,18 +33,25 @@ export class CleanUps {
   #left: Left[] = [];
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
-  #hasFailed = false;
+  #failure: Error | undefined;
 
   constructor(store: TableStore, options: ApplyOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** One did not end: the store has to be read anew. Asking forgets it. */
-  takeFailure(): boolean {
-    const hasFailed = this.#hasFailed;
-    this.#hasFailed = false;
-    return hasFailed;
+  /** One did not end: nothing may be written before the store was read anew. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  get isEmpty(): boolean {
+    return this.#left.length === 0;
+  }
+
+  /** The store was read anew. */
+  forgetFailure(): void {
+    this.#failure = undefined;
   }
 
   /**
@@ -60,42 +65,47 @@ export class CleanUps {
     const done = Promise.withResolvers<void>();
     // Whoever waits for it learns it; the store is read anew in any case.
     done.promise.catch(() => undefined);
-    this.#left.push({ cleanup: plan.cleanup, touched: touchedBy(plan), removed: removedBy(plan.cleanup), done });
+    this.#left.push({ cleanup: plan.cleanup, touched: touchedBy(plan), done });
     if (!this.#isRunning) this.#running = this.#run();
     return done.promise;
   }
 
-  /** Resolves once nothing is left that the writes must not meet. Rejects when that could not be removed. */
+  /** Resolves once nothing is left that all else has to wait for. Rejects when something could not be removed. */
+  async ready(): Promise<void> {
+    await this.#end(this.#left.findLast(({ touched }) => touched === undefined));
+  }
+
+  /** Resolves once nothing is left that these writes must not meet. Rejects when something could not be removed. */
   async clearFor(plan: Transition): Promise<void> {
-    if (this.#left.length === 0) return;
-    const keys = hasPorts(plan.prepare) ? undefined : keysOf(plan);
-    const last = this.#left.findLast(({ touched }) => {
-      return touched === undefined || keys === undefined || !touched.isDisjointFrom(keys);
-    });
-    await last?.done.promise;
+    if (this.#left.length === 0) return this.#end(undefined);
+    const keys = isWatched(plan) && !hasTable(plan.prepare, 'ports') ? keysOf(plan) : undefined;
+    const isMet = ({ touched }: Left): boolean =>
+      touched === undefined || keys === undefined || !touched.isDisjointFrom(keys);
+    await this.#end(this.#left.findLast(isMet));
   }
 
-  /** Room beside what is left; the limits themselves when nothing is. */
-  roomOf(limits: TableLimits): TableLimits {
-    return this.#left.reduce(
-      (room, { removed }) => ({
-        endpoints: room.endpoints - removed.endpoints,
-        addresses: room.addresses - removed.addresses,
-        prefixes: room.prefixes - removed.prefixes,
-        rows: room.rows - removed.rows,
-      }),
-      limits,
-    );
-  }
-
-  /** Rejects when something could not be removed. */
+  /** Resolves once nothing is left. Rejects when something could not be removed. */
   async drain(): Promise<void> {
-    await this.#left.at(-1)?.done.promise;
+    await this.#end(this.#left.at(-1));
+  }
+
+  /** Room beside what is left. After `ready`. */
+  roomOf(limits: TableLimits): TableLimits {
+    const room = { ...limits };
+    for (const { cleanup } of this.#left) {
+      for (const { table } of cleanup) if (isLimited(table)) room[table] -= 1;
+    }
+    return room;
   }
 
   /** Resolves once nothing is under way, whatever came of it. */
   async idle(): Promise<void> {
     await this.#running;
+  }
+
+  async #end(left: Left | undefined): Promise<void> {
+    await left?.done.promise;
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async #run(): Promise<void> {
@@ -112,7 +122,7 @@ export class CleanUps {
         }
       }
     } catch (error) {
-      this.#hasFailed = true;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       const failed = this.#left;
       this.#left = [];
       for (const { done } of failed) done.reject(error);
@@ -123,28 +133,22 @@ export class CleanUps {
 }
 
 function touchedBy(plan: Transition): ReadonlySet<string> | undefined {
-  const changesMeaning = [...firstOf(plan.prepare)].some(({ table }) => table === 'ports' || table === 'prefixes');
+  if (!isWatched(plan)) return undefined;
+  const changesMeaning = hasTable(plan.prepare, 'ports') || hasTable(plan.prepare, 'prefixes');
   return changesMeaning ? undefined : keysOf(plan);
 }
 
-function hasPorts(writes: Writes): boolean {
-  return [...firstOf(writes)].some(({ table }) => table === 'ports');
+function isWatched({ prepare, cleanup }: Transition): boolean {
+  return sizeOf(prepare) + sizeOf(cleanup) <= WATCHED_WRITES_MAX;
 }
 
-/** Undefined: too many. */
-function keysOf({ prepare, cleanup }: Transition): ReadonlySet<string> | undefined {
-  if (sizeOf(prepare) + sizeOf(cleanup) > WATCHED_WRITES_MAX) return undefined;
+function hasTable(writes: Writes, table: TableWrite['table']): boolean {
+  for (const write of writes) if (write.table === table) return true;
+  return false;
+}
+
+function keysOf({ prepare, cleanup }: Transition): ReadonlySet<string> {
   return new Set([...prepare, ...cleanup].map(keyOf));
-}
-
-/** No more than are looked at. */
-function* firstOf(writes: Writes): Generator<TableWrite> {
-  let count = 0;
-  for (const write of writes) {
-    yield write;
-    count += 1;
-    if (count === WATCHED_WRITES_MAX) return;
-  }
 }
 
 function keyOf(write: TableWrite): string {
@@ -164,8 +168,6 @@ function keyOf(write: TableWrite): string {
   }
 }
 
-function removedBy(cleanup: Writes): TableLimits {
-  const removed = { endpoints: 0, addresses: 0, prefixes: 0, rows: 0 };
-  for (const { table } of cleanup) if (table in removed) removed[table as keyof typeof removed] += 1;
-  return removed;
+function isLimited(table: TableWrite['table']): table is keyof TableLimits {
+  return table === 'endpoints' || table === 'addresses' || table === 'prefixes' || table === 'rows';
 }

@@ -4,6 +4,7 @@
  */
 import type { TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
+import type { ServiceDelta } from '../service/delta.ts';
 import type { ServiceTables } from '../service/tables.ts';
 
 /** What is known of a pod's interface once it is wired; all that a datapath needs to attach to it. */
@@ -110,16 +111,19 @@ export interface Datapath extends AsyncDisposable {
   /** Endpoints as attached now, by id. */
   endpoints(): ReadonlyMap<number, EndpointWiring>;
   /**
-   * Brings the tables in force, or what a delta changes of them. Calls are run one after the other; each returns once its
-   * tables are in force. Throws `CapacityError` before anything is written when they do not fit, and `StaleDeltaError` when
-   * a delta does not change the tables of the last call that succeeded: whole ones are needed then.
+   * Brings the tables in force, or what a delta changes of them. `inForce` is called as soon as they are, for every flow;
+   * from then on the next call goes on. Resolves once what only earlier tables used is gone too, so that its ids may be used
+   * again; when that fails, it rejects, and the next call mends it. Throws `CapacityError` before anything is written when
+   * they do not fit, and `StaleDeltaError` when a delta does not change the tables that came in force last: whole ones are
+   * needed then.
    */
-  apply(tables: VerdictTables | TableDelta): Promise<Realized>;
+  apply(tables: VerdictTables | TableDelta, inForce?: (realized: Realized) => void): Promise<Realized>;
   /**
-   * Brings service tables in force, independently of `apply`. Throws `CapacityError` before anything is written when they
-   * do not fit.
+   * Brings service tables in force, or what a delta changes of them, independently of `apply`; whole ones come first. Throws
+   * `CapacityError` before anything is written when they do not fit. After whatever failure the next delta is enough: what was
+   * not brought in force is with it.
    */
-  applyServices(tables: ServiceTables): Promise<RealizedServices>;
+  applyServices(tables: ServiceTables | ServiceDelta): Promise<RealizedServices>;
   /** Reads the tables in force as the programs would. */
   judge(flow: FlowQuery): FlowVerdict;
   counters(): readonly Counter[];

@@ -3,13 +3,17 @@
  * fails half-way, every frontend leads to where it led before or is to lead; the next one reads the store anew.
  */
 import { setImmediate } from 'node:timers/promises';
+import { CapacityError } from '../lib/errors.ts';
+import type { ServiceDelta } from '../service/delta.ts';
 import { BACKEND_KEY_BYTES, FRONTEND_KEY_BYTES, writeKey } from '../service/key.ts';
-import { givenIds, type ServiceTables } from '../service/tables.ts';
+import { exceededLimits, givenIds, type ServiceTables } from '../service/tables.ts';
 import { BATCH_WRITES_MAX } from './apply.ts';
 import type { RealizedServices } from './datapath.ts';
 import { FRONTEND_ADDRESS, LIMIT_BACKENDS, LIMIT_FRONTENDS, LIMIT_SERVICE_RANGES } from './elements.ts';
-import { planServices, type ServiceImage, type ServiceLimits } from './service-plan.ts';
+import { ServiceImage } from './service-image.ts';
+import { planServices, type ServiceLimits } from './service-plan.ts';
 import type { ServiceStore, ServiceWrite } from './service-store.ts';
+import { WantedServices } from './service-wanted.ts';
 
 export interface ServiceKeeperOptions {
   /** Resolves once no packet is under way that began before the call. */
@@ -44,6 +48,9 @@ export class ServiceKeeper {
   readonly #options: ServiceKeeperOptions;
   /** Undefined: it has to be read. */
   #image: ServiceImage | undefined;
+  readonly #wanted = new WantedServices();
+  /** Frontends that may differ from what is wanted; undefined: all. */
+  #dirty: Set<string> | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(store: ServiceStore, options: ServiceKeeperOptions) {
@@ -52,17 +59,18 @@ export class ServiceKeeper {
   }
 
   /**
-   * Resolves once the tables are in force and what only the old ones used is gone.
+   * Resolves once the tables, or what a delta changes of them, are in force and what only the old ones used is gone. What
+   * was not brought in force is with the next call. Whole tables come first.
    * @throws CapacityError before anything is written when they do not fit.
    */
-  async apply(tables: ServiceTables): Promise<RealizedServices> {
+  async apply(tables: ServiceTables | ServiceDelta): Promise<RealizedServices> {
     const run = this.#last.then(() => this.#apply(tables));
     this.#last = run.catch(() => undefined);
     return run;
   }
 
   idsInUse(): ServiceIdsInUse {
-    const { frontends, backends } = this.#image ?? readImage(this.#store);
+    const { frontends, backends } = this.#image ?? ServiceImage.read(this.#store);
     const named = [...frontends].filter(([, { flags }]) => (flags & FRONTEND_ADDRESS) === 0);
     return givenIds({
       frontends: {
@@ -98,26 +106,37 @@ export class ServiceKeeper {
     await this.#last;
   }
 
-  async #apply(tables: ServiceTables): Promise<RealizedServices> {
+  async #apply(tables: ServiceTables | ServiceDelta): Promise<RealizedServices> {
     const { limits = DEFAULT_SERVICE_LIMITS, grace } = this.#options;
+    const keys = this.#wanted.take(tables);
+    if (keys === undefined) this.#dirty = undefined;
+    for (const key of keys ?? []) this.#dirty?.add(key);
+    const totals = this.#wanted.totals();
+    const [limit] = exceededLimits(totals);
+    if (limit !== undefined) throw new CapacityError(limit.limit, limit.needed, limit.available, 'the Services');
     if (this.#image === undefined) {
       // Whoever wrote last may have ended right after a frontend left its run.
       await grace();
-      this.#image = readImage(this.#store);
+      this.#image = ServiceImage.read(this.#store);
+      this.#dirty = undefined;
     }
-    const plan = planServices(this.#image, tables, this.#store, limits);
+    const image = this.#image;
+    const { prepare, cleanup } = planServices({
+      image,
+      wanted: this.#wanted,
+      keys: this.#dirty,
+      store: this.#store,
+      limits,
+    });
     this.#image = undefined;
-    await this.#write(plan.prepare);
-    if (plan.prepare.length > 0 || plan.cleanup.length > 0) await grace();
-    await this.#write(plan.cleanup);
-    this.#image = plan.after;
-    return {
-      revision: tables.revision,
-      writes: plan.prepare.length + plan.cleanup.length,
-      frontends: tables.frontends.ids.length,
-      backends: tables.backends.ids.length,
-      slots: tables.slots.length,
-    };
+    await this.#write(prepare);
+    if (prepare.length > 0 || cleanup.length > 0) await grace();
+    await this.#write(cleanup);
+    image.note(prepare);
+    image.note(cleanup);
+    this.#image = image;
+    this.#dirty = new Set();
+    return { revision: tables.revision, writes: prepare.length + cleanup.length, ...totals };
   }
 
   async #write(writes: readonly ServiceWrite[]): Promise<void> {
@@ -127,22 +146,6 @@ export class ServiceKeeper {
       this.#store.write(writes.slice(at, at + size));
     }
   }
-}
-
-/** A run that reaches beyond the table, as one of another size might, counts as none: its frontend gets another. */
-function readImage(store: ServiceStore): ServiceImage {
-  const frontends = new Map(
-    Array.from(store.frontends(), ([key, value]) => {
-      const fits = value.firstSlot + value.slotCount <= store.slotCapacity;
-      return [key, fits ? value : { ...value, firstSlot: 0, slotCount: 0 }] as const;
-    }),
-  );
-  return {
-    frontends,
-    backends: new Map(store.backends()),
-    ranges: new Set(store.ranges()),
-    isEnabled: store.isEnabled(),
-  };
 }
 
 function joinKeys(keys: readonly string[], size: number): Uint8Array {

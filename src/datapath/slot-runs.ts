@@ -32,6 +32,21 @@ export class SlotRuns {
     return first;
   }
 
+  /** Gives back a run that was taken; an empty one is none. */
+  give(first: number, count: number): void {
+    if (count === 0) return;
+    const found = this.#free.findIndex((run) => run.first > first);
+    const index = found === -1 ? this.#free.length : found;
+    const before = this.#free[index - 1];
+    const behind = this.#free[index];
+    const run = before !== undefined && before.first + before.count === first ? before : { first, count: 0 };
+    run.count += count;
+    if (run !== before) this.#free.splice(index, 0, run);
+    if (behind === undefined || run.first + run.count !== behind.first) return;
+    run.count += behind.count;
+    this.#free.splice(this.#free.indexOf(behind), 1);
+  }
+
   /** The largest run that could be taken. */
   get largest(): number {
     return this.#free.reduce((most, { count }) => Math.max(most, count), 0);

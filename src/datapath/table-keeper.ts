@@ -2,7 +2,8 @@
  * Owns one store: knows what it holds in force, and changes it one operation at a time. What every datapath that keeps
  * tables has in common; attaching to interfaces is not its business.
  *
- * 1. Operations are run one after the other, in the order they were called.
+ * 1. Operations are run one after the other, in the order they were called. One is over when it is in force: what it leaves
+ *    to be removed goes beside those that follow (clean-ups.ts).
  * 2. An operation that fails half-way leaves the store in force as it was before or as it was to be; the next operation
  *    reads it anew and settles it first.
  * 3. An endpoint's addresses point to its interface before the endpoint is there, and until after it is gone: a pod
@@ -13,8 +14,9 @@ import { doInSlices } from '../lib/slices.ts';
 import { isDelta, type TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import { adopt } from './adopt.ts';
-import { type ApplyOptions, runPlan, writeAll } from './apply.ts';
+import { type ApplyOptions, bringInForce, writeAll, writesOf } from './apply.ts';
 import { DEFAULT_LIMITS, TableCapacityError, type TableLimits } from './capacity.ts';
+import { CleanUps } from './clean-ups.ts';
 import { compareTables } from './compare.ts';
 import type { EndpointWiring, Realized } from './datapath.ts';
 import { CLOSED, isInForce, nextGeneration } from './elements.ts';
@@ -42,6 +44,12 @@ export interface KeeperOptions extends ApplyOptions {
 
 const GENERATION_FIRST = 1;
 
+interface Done {
+  readonly realized: Realized;
+  /** Resolves once nothing is left that only earlier tables used. */
+  readonly cleaned: Promise<void>;
+}
+
 export class TableKeeper {
   readonly #store: TableStore;
   readonly #options: KeeperOptions;
@@ -51,6 +59,7 @@ export class TableKeeper {
   #revision: number | undefined;
   /** The store may differ from the image. */
   #isTorn = false;
+  readonly #cleanUps: CleanUps;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(store: TableStore, options: KeeperOptions, image: KernelImage) {
@@ -58,6 +67,7 @@ export class TableKeeper {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#image = image;
+    this.#cleanUps = new CleanUps(store, options);
   }
 
   /** Takes over what the store holds; a store in which nothing was ever in force begins with generation 1. */
@@ -93,7 +103,7 @@ export class TableKeeper {
       if (known !== undefined && !isSameWiring(known.wiring, wiring)) {
         throw new Error(`endpoint ${wiring.id} is attached with another wiring: detach it first`);
       }
-      this.#checkFree(wiring);
+      await this.#fitting((limits) => this.#checkFree(wiring, limits));
       attach();
       if (known === undefined) await this.#add(wiring);
     });
@@ -109,21 +119,27 @@ export class TableKeeper {
   }
 
   /**
-   * Brings the tables in force, or what a delta changes of them; resolves once what only the old ones used is gone, so that
-   * ids may be used again. Only whole tables cost a look at every element; that is done in slices.
+   * Brings the tables in force, or what a delta changes of them, and calls `inForce` then; resolves once what only the old
+   * ones used is gone, so that ids may be used again. Only whole tables cost a look at every element; that is done in slices.
    * @throws TableCapacityError when they do not fit; what of them needs no room is in force then (reduce.ts).
    * @throws StaleDeltaError when it is not the tables in force that the delta changes; nothing is written.
+   * @throws what a clean-up failed with, after `inForce`.
    */
-  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
-    return this.#run(async () => {
+  async apply(
+    tables: VerdictTables | TableDelta,
+    inForce: (realized: Realized) => void = () => undefined,
+  ): Promise<Realized> {
+    const { realized, cleaned } = await this.#run(async () => {
       const target = await this.#targetOf(tables);
       this.#revision = undefined;
       const plan = await this.#planOrRefuse(target);
-      const realized =
-        plan instanceof CapacityError ? await this.#applyReduced(target, plan) : await this.#perform(plan);
+      const done = plan instanceof CapacityError ? await this.#applyReduced(target, plan) : await this.#perform(plan);
       this.#revision = tables.revision;
-      return realized;
+      inForce(done.realized);
+      return done;
     });
+    await cleaned;
+    return realized;
   }
 
   /** Does what `change` does, then has every flow judged again: with the next generation and the same tables. */
@@ -131,16 +147,18 @@ export class TableKeeper {
     await this.#run(() => this.#commitAgain(nextGeneration(this.#image.generation), change));
   }
 
-  /** Resolves once every operation called so far has ended. */
+  /** Resolves once every operation called so far has ended, and nothing is left of it. */
   async idle(): Promise<void> {
     await this.#last;
+    await this.#cleanUps.idle();
   }
 
   async #commitAgain(generation: number, change: () => void): Promise<void> {
     const { portTable } = this.#image;
     change();
     const after = { ...this.#image, generation };
-    await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
+    const { cleaned } = await this.#perform({ prepare: [], commit: { generation, portTable }, cleanup: [], after });
+    await cleaned;
   }
 
   async #targetOf(tables: VerdictTables | TableDelta): Promise<Target> {
@@ -151,7 +169,7 @@ export class TableKeeper {
 
   async #planOrRefuse(target: Target): Promise<Plan | CapacityError> {
     try {
-      return await doInSlices(planTransition(this.#image, target, this.#limits));
+      return await this.#fitting((limits) => doInSlices(planTransition(this.#image, target, limits)));
     } catch (error) {
       if (error instanceof CapacityError) return error;
       throw error;
@@ -159,22 +177,43 @@ export class TableKeeper {
   }
 
   /** What goes may make room for what comes: after the reduced tables the whole is tried once more. */
-  async #applyReduced(target: Target, refusal: CapacityError): Promise<Realized> {
+  async #applyReduced(target: Target, refusal: CapacityError): Promise<Done> {
     const { delta, closed } = await doInSlices(reduceDelta(this.#image, target.delta, this.#limits));
     const { named } = this.#image;
     const first = await this.#perform(await doInSlices(planTransition(this.#image, { delta }, this.#limits)));
     // The tables name endpoints as before; what is in force of it is another matter.
     this.#image = { ...this.#image, named };
+    await first.cleaned;
     const plan = await this.#planOrRefuse(target);
     if (plan instanceof CapacityError) throw new TableCapacityError(refusal, target.delta.revision, closed);
-    const second = await this.#perform(plan);
-    return { ...second, writes: first.writes + second.writes };
+    const { realized, cleaned } = await this.#perform(plan);
+    return { realized: { ...realized, writes: first.realized.writes + realized.writes }, cleaned };
   }
 
-  async #perform(plan: Plan): Promise<Realized> {
-    const writes = await this.#tearing(() => runPlan(this.#store, plan, this.#options));
+  async #perform(plan: Plan): Promise<Done> {
+    await this.#cleanUps.clearFor(plan);
+    await this.#tearing(() => bringInForce(this.#store, plan, this.#options));
+    const { generation, revision } = plan.after;
     this.#image = plan.after;
-    return { generation: plan.after.generation, revision: plan.after.revision, writes };
+    return { realized: { generation, revision, writes: writesOf(plan) }, cleaned: this.#cleanUps.add(plan) };
+  }
+
+  /** What is left to be removed takes room: only without it is anything refused. */
+  async #fitting<T>(work: (limits: TableLimits) => T | Promise<T>): Promise<T> {
+    await this.#cleanUps.ready();
+    try {
+      return await work(this.#cleanUps.roomOf(this.#limits));
+    } catch (error) {
+      if (!(error instanceof CapacityError) || this.#cleanUps.isEmpty) throw error;
+      await this.#cleanUps.drain();
+      return work(this.#limits);
+    }
+  }
+
+  /** In force as they are written. */
+  async #write(writes: readonly TableWrite[]): Promise<void> {
+    await this.#cleanUps.clearFor({ prepare: writes, commit: undefined, cleanup: [] });
+    await this.#tearing(() => writeAll(this.#store, writes, this.#options));
   }
 
   async #add(wiring: EndpointWiring): Promise<void> {
@@ -188,7 +227,7 @@ export class TableKeeper {
     const locals: TableWrite[] = keys.map((key) => ({ table: 'locals', key, value: localElement(wiring) }));
     const value = endpointElement(wiring, settled(CLOSED, generation));
     const writes: TableWrite[] = [...classes, ...locals, { table: 'endpoints', ifindex: wiring.ifindex, value }];
-    await this.#tearing(() => writeAll(this.#store, writes, this.#options));
+    await this.#write(writes);
     const own = keys.map((key): [string, ImageAddress] => [
       addressText(key),
       { key, peerClass: OWN_ADDRESS_CLASS, flags: 0, endpointId: wiring.id },
@@ -218,11 +257,11 @@ export class TableKeeper {
       if (stays) ownAddresses.set(addressText(key), { ...own, endpointId: undefined });
       else ownAddresses.delete(addressText(key));
     }
-    await this.#tearing(() => writeAll(this.#store, writes, this.#options));
+    await this.#write(writes);
     this.#image = { ...this.#image, endpoints, ownAddresses };
   }
 
-  #checkFree(wiring: EndpointWiring): void {
+  #checkFree(wiring: EndpointWiring, limits: TableLimits): void {
     const { endpoints, ownAddresses, addresses } = this.#image;
     if (endpoints.has(wiring.id)) return;
     for (const other of endpoints.values()) {
@@ -235,7 +274,7 @@ export class TableKeeper {
       throw new Error(`an address of endpoint ${wiring.id} belongs to endpoint ${owner}: detach it first`);
     }
     const check = (table: keyof TableLimits, needed: number): void => {
-      const available = this.#limits[table];
+      const available = limits[table];
       if (needed > available) throw new CapacityError(table, needed, available, `endpoint ${wiring.id}`);
     };
     check('endpoints', endpoints.size + 1);
@@ -244,10 +283,12 @@ export class TableKeeper {
 
   async #run<T>(operation: () => Promise<T>): Promise<T> {
     const run = this.#last.then(async () => {
-      if (this.#isTorn) {
+      if (this.#isTorn || this.#cleanUps.hasFailed) {
+        await this.#cleanUps.idle();
         this.#image = await settleStore(this.#store, this.#options);
         this.#revision = undefined;
         this.#isTorn = false;
+        this.#cleanUps.forgetFailure();
       }
       return operation();
     });
@@ -266,7 +307,7 @@ export class TableKeeper {
 /** Whoever wrote last may have ended right after a commit: nothing is touched before the grace. */
 async function settleStore(store: TableStore, options: KeeperOptions): Promise<KernelImage> {
   await options.grace();
-  const { image, settle } = adopt(store);
+  const { image, settle } = await doInSlices(adopt(store));
   await writeAll(store, settle, options);
   return image;
 }

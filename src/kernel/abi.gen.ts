@@ -6,7 +6,7 @@ import { getBytes, getNumbers, inRange, putBytes, putNumbers, unsigned64 } from 
 import { type MapSpec, MapType } from './bpf-map-spec.ts';
 
 /** Equal to the hash of the object these layouts were made from; the loader refuses any other object. */
-export const ABI_HASH = '12b3a821f826d10c';
+export const ABI_HASH = 'c9c4a6b9d6012568';
 
 /** enum address_flag. */
 export const AddressFlag = {
@@ -69,6 +69,7 @@ export const FrontendFlag = {
   FRONTEND_REJECT: 2,
   FRONTEND_DROP: 4,
   FRONTEND_ADDRESS: 8,
+  FRONTEND_ELSEWHERE: 16,
 } as const;
 
 export type FrontendFlag = (typeof FrontendFlag)[keyof typeof FrontendFlag];
@@ -79,7 +80,7 @@ export const Limit = {
   LIMIT_LOCALS: 8192,
   LIMIT_ADDRESSES: 262144,
   LIMIT_PREFIXES: 65536,
-  LIMIT_ROWS: 262144,
+  LIMIT_ROWS: 524288,
   LIMIT_FLOWS_NEW: 65536,
   LIMIT_FLOWS_LIVE: 262144,
   LIMIT_FRAGMENTS: 8192,
@@ -1316,7 +1317,7 @@ export const MAPS: Readonly<
     type: MapType.HASH,
     keySize: 12,
     valueSize: 64,
-    maxEntries: 262144,
+    maxEntries: 524288,
     flags: 1,
     key: 'row_key',
     value: 'row_value',

@@ -11,9 +11,8 @@ export interface Address {
   readonly bytes: Uint8Array;
 }
 
-const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
-
 const DOT = 46;
+const COLON = 58;
 const ZERO = 48;
 /** `255.255.255.255`. */
 const IPV4_CHARS_MAX = 15;
@@ -42,35 +41,55 @@ export function parseIpv4(text: string): Uint8Array | undefined {
 
 /** RFC 4291 section 2.2 text, all three forms, no zone. Undefined when it is anything else. */
 export function parseIpv6(text: string): Uint8Array | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] ?? '', halves.length === 1);
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '', true) : [];
-  if (head === undefined || tail === undefined) return undefined;
-  const missing = 16 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 2) return undefined;
   const bytes = new Uint8Array(16);
-  bytes.set(head, 0);
-  bytes.set(tail, 16 - tail.length);
-  return bytes;
+  let count = 0;
+  /** Bytes before `::`; -1 without. */
+  let gap = -1;
+  let at = 0;
+  if (text.startsWith('::')) [gap, at] = [0, 2];
+  while (at < text.length) {
+    const start = at;
+    let group = 0;
+    for (; at < text.length && at - start < 4; at++) {
+      const digit = hexDigit(text.charCodeAt(at));
+      if (digit < 0) break;
+      group = group * 16 + digit;
+    }
+    if (text.charCodeAt(at) === DOT) {
+      const quad = parseIpv4(text.slice(start));
+      if (quad === undefined || count > 12) return undefined;
+      bytes.set(quad, count);
+      count += 4;
+      break;
+    }
+    if (at === start || count === 16) return undefined;
+    bytes[count++] = group >> 8;
+    bytes[count++] = group & 255;
+    if (at === text.length) break;
+    if (text.charCodeAt(at++) !== COLON || at === text.length) return undefined;
+    if (text.charCodeAt(at) !== COLON) continue;
+    if (gap >= 0) return undefined;
+    gap = count;
+    at += 1;
+  }
+  return withGap(bytes, count, gap);
 }
 
-function parseGroups(text: string, mayEndInIpv4: boolean): number[] | undefined {
-  if (text === '') return [];
-  const out: number[] = [];
-  const groups = text.split(':');
-  for (const [i, group] of groups.entries()) {
-    if (mayEndInIpv4 && i === groups.length - 1 && group.includes('.')) {
-      const quad = parseIpv4(group);
-      if (quad === undefined) return undefined;
-      out.push(...quad);
-      continue;
-    }
-    if (!HEX_GROUP.test(group)) return undefined;
-    const value = Number.parseInt(group, 16);
-    out.push(value >> 8, value & 255);
-  }
-  return out;
+/** Moves what stands behind `::` to the end. It stands for at least one group. */
+function withGap(bytes: Uint8Array, count: number, gap: number): Uint8Array | undefined {
+  if (gap < 0) return count === 16 ? bytes : undefined;
+  if (count > 14) return undefined;
+  const target = 16 - (count - gap);
+  return bytes.copyWithin(target, gap, count).fill(0, gap, target);
+}
+
+/** -1 for everything else. */
+function hexDigit(code: number): number {
+  const digit = code - ZERO;
+  if (digit >= 0 && digit <= 9) return digit;
+  // Lower case differs from upper case in one bit.
+  const letter = (code | 0x20) - 0x61;
+  return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 /** Either family; undefined when it is neither. */

@@ -53,7 +53,7 @@ export class AddressBook {
 
   claimForPod(key: string, pod: PodRecord): void {
     const record = this.#touch(key);
-    record.pods = listOrOne([...podsOf(record), pod]);
+    record.pods = record.pods === NOBODY ? pod : listOrOne([...podsOf(record), pod]);
   }
 
   claimForEndpoint(key: string, endpoint: EndpointRecord): void {
@@ -63,8 +63,8 @@ export class AddressBook {
 
   withdraw(key: string, owner: PodRecord | EndpointRecord): void {
     const record = this.#touch(key);
-    record.endpoints = record.endpoints.filter((endpoint) => endpoint !== owner);
-    record.pods = listOrOne(podsOf(record).filter((pod) => pod !== owner));
+    if (record.endpoints.length > 0) record.endpoints = record.endpoints.filter((endpoint) => endpoint !== owner);
+    record.pods = record.pods === owner ? NOBODY : listOrOne(podsOf(record).filter((pod) => pod !== owner));
   }
 
   setOwnNode(key: string, ownNode: boolean): void {

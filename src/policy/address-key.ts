@@ -7,11 +7,14 @@ import { type Address, addressFromTable, formatAddress, parseAddress } from '../
 import type { Cidr } from '../net/cidr.ts';
 import { ADDRESS_KEY_BYTES } from './ids.ts';
 
-const IPV4_REST = '\0'.repeat(ADDRESS_KEY_BYTES - 5);
-
 export function addressKey({ family, bytes }: Address): string {
-  if (family === 4) return String.fromCharCode(4, bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!) + IPV4_REST;
-  return String.fromCharCode(6, ...bytes);
+  if (family === 4)
+    return String.fromCharCode(4, bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  const of = (at: number): number => bytes[at]!;
+  // One by one: spreading the bytes costs several times as much, and a large cluster has hundreds of thousands of keys.
+  // prettier-ignore
+  return String.fromCharCode(6, of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7), of(8), of(9), of(10), of(11),
+    of(12), of(13), of(14), of(15));
 }
 
 /** Undefined when the text is not an address. */

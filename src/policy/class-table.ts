@@ -22,9 +22,9 @@ export interface PeerClass extends ContentRecord {
 /** What matters for a row: a class, or what stands for PEER_CLASS_UNKNOWN_POD, which has no record. */
 export type RowClass = Pick<PeerClass, 'id' | 'pods' | 'blocks' | 'unknown' | 'numbers'>;
 
-export function* termsOf(peerClass: Pick<PeerClass, 'pods' | 'blocks'>): Generator<PeerTerm> {
-  yield* peerClass.pods.terms;
-  yield* peerClass.blocks.terms;
+export function termsOf({ pods, blocks }: Pick<PeerClass, 'pods' | 'blocks'>): readonly PeerTerm[] {
+  if (blocks.terms.length === 0) return pods.terms;
+  return pods.terms.length === 0 ? blocks.terms : [...pods.terms, ...blocks.terms];
 }
 
 export class ClassTable {

@@ -49,7 +49,10 @@ export class DryRun {
   readonly #nodesAt = new Map<string, readonly string[]>();
   readonly #podCidrs: readonly Cidr[];
 
-  /** `subjects`: pods that will be asked about, `namespace/name`; the others are peers only. @default every live pod */
+  /**
+   * `subjects`: pods that will be asked about, `namespace/name`, among each other and with addresses that are no pod's; the
+   * others, and policies of namespaces that none of them is in, are not compiled. @default every live pod
+   */
   constructor(changes: readonly ClusterChange[], subjects?: ReadonlySet<string>) {
     const { namespaces, pods, policies, clusterPolicies, nodes } = objectsOf(changes);
     this.namespaces = namespaces;
@@ -58,15 +61,12 @@ export class DryRun {
     this.clusterPolicies = clusterPolicies;
     this.nodes = nodes;
     this.compiler = new Compiler({ node: NO_NODE });
-    for (const change of changes) this.compiler.update(change);
     this.#listPods();
-    // Whoever has an address of theirs may be meant by it.
-    const asked = subjects && new Set([...subjects].flatMap((key) => pods.get(key)?.podIPs ?? []));
-    for (const [key, pod] of pods) {
-      if (pod.terminal || pod.hostNetwork) continue;
-      const isAsked = asked === undefined || subjects?.has(key) === true || pod.podIPs.some((ip) => asked.has(ip));
-      if (isAsked || this.#isContested(pod)) this.#addEndpoint(key, pod);
-    }
+    const asked = subjects && this.#askedPods(subjects);
+    // Before the pods: then each is known to be an endpoint when it comes.
+    for (const [key, pod] of asked ?? pods) if (!pod.terminal && !pod.hostNetwork) this.#addEndpoint(key, pod);
+    const needed = asked === undefined ? changes : neededFor(changes, asked);
+    for (const change of needed) this.compiler.update(change);
     this.result = this.compiler.compile();
     this.reader = new TableReader(this.result.tables);
     this.#listPolicies();
@@ -145,9 +145,20 @@ export class DryRun {
     }
   }
 
-  /** Whoever else has its address must be an endpoint, too, for neither to win (NP-29). */
-  #isContested({ podIPs }: Pod): boolean {
-    return podIPs.some((address) => (this.#podsAt.get(address)?.length ?? 0) > 1);
+  /** Whoever else has an address of theirs may be meant by it, and must be there for neither to win (NP-29). */
+  #askedPods(subjects: ReadonlySet<string>): ReadonlyMap<string, Pod> {
+    const asked = new Map<string, Pod>();
+    const add = (key: string, pod: Pod): void => {
+      if (asked.has(key)) return;
+      asked.set(key, pod);
+      for (const address of pod.podIPs)
+        for (const other of this.#podsAt.get(address) ?? []) add(`${other.namespace}/${other.name}`, other);
+    };
+    for (const key of subjects) {
+      const pod = this.pods.get(key);
+      if (pod !== undefined) add(key, pod);
+    }
+    return asked;
   }
 
   #addEndpoint(key: string, pod: Pod): void {
@@ -178,6 +189,18 @@ export class DryRun {
       if (pod.hostNetwork && !pod.terminal) for (const address of pod.podIPs) add(address, pod.nodeName);
     }
   }
+}
+
+/** What has a say about these pods. */
+function neededFor(changes: readonly ClusterChange[], pods: ReadonlyMap<string, Pod>): readonly ClusterChange[] {
+  const namespaces = new Set(Array.from(pods.values(), ({ namespace }) => namespace));
+  return changes.filter((change) => {
+    if (change.op !== 'set') return true;
+    const { kind, object } = change;
+    if (kind === 'Pod') return pods.has(`${object.namespace}/${object.name}`);
+    if (kind === 'NetworkPolicy') return namespaces.has(object.namespace);
+    return kind !== 'Namespace' || namespaces.has(object.name);
+  });
 }
 
 function objectsOf(

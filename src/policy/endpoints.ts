@@ -13,13 +13,15 @@ import type { ClusterPolicyIndex } from './cluster-policy-index.ts';
 import { RULE_SET_CLOSED, RULE_SET_OPEN } from './ids.ts';
 import type { Labels, LocalEndpoint, PolicyType } from './model.ts';
 import type { PolicyIndex } from './policy-index.ts';
-import { NO_NUMBERS } from './port-term.ts';
+import { NO_NUMBERS, numbersText } from './port-term.ts';
 import type { EndpointEntry, EndpointRecord, PodRecord } from './records.ts';
 import { OPEN_CONTENT, sumRules, withLines, type CompiledPolicy, type RuleSetContent } from './rule-content.ts';
 import type { RuleSet, RuleSets } from './rule-set.ts';
 import type { EndpointTable } from './tables.ts';
 
 type UsedPolicy = CompiledPolicy | CompiledClusterPolicy;
+
+const NONE: readonly never[] = [];
 
 export class Endpoints {
   readonly #book: AddressBook;
@@ -68,14 +70,14 @@ export class Endpoints {
       id: endpoint.id,
       endpoint,
       pod: undefined,
-      claims: [],
+      claims: NONE,
       ingress: undefined,
       egress: undefined,
-      ingressPolicies: [],
-      egressPolicies: [],
-      ingressClusterPolicies: [],
-      egressClusterPolicies: [],
-      unreadablePolicies: [],
+      ingressPolicies: NONE,
+      egressPolicies: NONE,
+      ingressClusterPolicies: NONE,
+      egressClusterPolicies: NONE,
+      unreadablePolicies: NONE,
       entry: undefined,
     };
     if (old !== undefined) this.#unlist(old);
@@ -137,8 +139,8 @@ export class Endpoints {
       const { ingress, egress, pod } = record;
       const group = pod?.group;
       const selecting = group === undefined ? [] : this.#policies.selecting(group.space.name, group.labels);
-      record.ingressPolicies = selecting.filter(({ types }) => types.has('Ingress'));
-      record.egressPolicies = selecting.filter(({ types }) => types.has('Egress'));
+      record.ingressPolicies = isolatingIn(selecting, 'Ingress');
+      record.egressPolicies = isolatingIn(selecting, 'Egress');
       const cluster =
         group === undefined
           ? []
@@ -149,7 +151,7 @@ export class Endpoints {
       record.egress = this.#acquire(record.egressPolicies, record.egressClusterPolicies, 'Egress', pod, sums);
       if (ingress !== undefined) this.#ruleSets.release(ingress);
       if (egress !== undefined) this.#ruleSets.release(egress);
-      record.unreadablePolicies = [...policiesOf(record)].filter(({ unreadable }) => unreadable.length > 0);
+      record.unreadablePolicies = unreadableOf(record);
       this.#note(record);
     }
     this.#dirty.clear();
@@ -196,7 +198,7 @@ export class Endpoints {
   ): RuleSet | undefined {
     if (policies.length === 0 && clusterPolicies.length === 0) return undefined;
     const numbers = direction === 'Ingress' ? (pod?.group?.declared ?? NO_NUMBERS) : NO_NUMBERS;
-    const declared = [...numbers].map(([name, list]) => `${name}=${list.join('|')}`).join(',');
+    const declared = numbersText(numbers);
     const rules = policies.length === 0 ? 'open' : policies.map((policy) => policy.rulesKey(direction)).join(' ');
     const sumKey = `${direction} ${rules} ${declared}`;
     let sum = sums.get(sumKey);
@@ -217,11 +219,18 @@ export class Endpoints {
   }
 
   #claim(record: EndpointRecord, addresses: readonly string[]): void {
-    const bad = addresses.filter((address) => readAddressKey(address) === undefined);
+    const keys: string[] = [];
+    const bad: string[] = [];
+    for (const address of addresses) {
+      const key = readAddressKey(address);
+      if (key === undefined) bad.push(address);
+      else if (!keys.includes(key)) keys.push(key);
+    }
     if (bad.length > 0) this.#unreadable.set(`endpoint ${record.id}`, bad);
     else this.#unreadable.delete(`endpoint ${record.id}`);
     for (const key of record.claims) this.#book.withdraw(key, record);
-    record.claims = [...new Set(addresses.flatMap((address) => readAddressKey(address) ?? []))];
+    // A list that grew has room to grow on: a copy has none.
+    record.claims = keys.slice();
     for (const key of record.claims) this.#book.claimForEndpoint(key, record);
   }
 
@@ -238,6 +247,19 @@ function* policiesOf(record: EndpointRecord): Generator<UsedPolicy> {
   for (const { policy } of record.egressClusterPolicies) yield policy;
 }
 
+/** The list itself where all do, as most. */
+function isolatingIn(policies: readonly CompiledPolicy[], direction: PolicyType): readonly CompiledPolicy[] {
+  if (policies.every(({ types }) => types.has(direction))) return policies;
+  return policies.filter(({ types }) => types.has(direction));
+}
+
+/** Almost always none. */
+function unreadableOf(record: EndpointRecord): readonly UsedPolicy[] {
+  let found: UsedPolicy[] | undefined;
+  for (const policy of policiesOf(record)) if (policy.unreadable.length > 0) (found ??= []).push(policy);
+  return found ?? NONE;
+}
+
 function endpointTable(records: readonly EndpointRecord[]): EndpointTable {
   const entries = records.map((record) => record.entry ?? entryOf(record));
   return {
@@ -250,11 +272,15 @@ function endpointTable(records: readonly EndpointRecord[]): EndpointTable {
 }
 
 function entryOf(record: EndpointRecord): EndpointEntry {
+  const ingressPolicies = keysOf(record.ingressPolicies, record.ingressClusterPolicies);
+  const isAlike =
+    record.ingressPolicies === record.egressPolicies &&
+    record.ingressClusterPolicies.length + record.egressClusterPolicies.length === 0;
   return {
     ingress: ruleSetId(record, record.ingress),
     egress: ruleSetId(record, record.egress),
-    ingressPolicies: keysOf(record.ingressPolicies, record.ingressClusterPolicies),
-    egressPolicies: keysOf(record.egressPolicies, record.egressClusterPolicies),
+    ingressPolicies,
+    egressPolicies: isAlike ? ingressPolicies : keysOf(record.egressPolicies, record.egressClusterPolicies),
   };
 }
 
@@ -279,6 +305,7 @@ function havingASay(
   direction: PolicyType,
   isolating: readonly CompiledPolicy[],
 ): readonly SelectedClusterPolicy[] {
+  if (selected.length === 0) return selected;
   return selected.filter(({ policy }) => {
     return policy.has(direction) && (policy.tier === 'Admin' || isolating.length === 0);
   });
@@ -286,6 +313,7 @@ function havingASay(
 
 /** In the order in which they are asked. */
 function keysOf(policies: readonly CompiledPolicy[], clusterPolicies: readonly SelectedClusterPolicy[]): string[] {
+  if (clusterPolicies.length === 0) return policies.map(({ key }) => key);
   const inTier = (wanted: CompiledClusterPolicy['tier']): readonly string[] =>
     clusterPolicies.flatMap(({ policy: { tier, key } }) => (tier === wanted ? key : []));
   return [...inTier('Admin'), ...policies.map(({ key }) => key), ...inTier('Baseline')];

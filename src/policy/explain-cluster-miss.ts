@@ -21,6 +21,8 @@ export function clusterMisses(
   denied: ClusterRule | undefined,
 ): readonly NearMiss[] {
   const misses: NearMiss[] = [];
+  // Of the tier that is looked at: a rule that passes the flow on ends the tier for it (CNP-23).
+  let passed: { readonly tier: string; readonly failure: Failure } | undefined;
   const question = { party, address: direction === 'egress' ? flow.destination : flow.source, flow };
   const destination = direction === 'ingress' ? subject : party.kind === 'pod' ? party.pod : undefined;
   for (const policy of orderedPolicies(dryRun)) {
@@ -28,12 +30,23 @@ export function clusterMisses(
     if (!selectsPod(dryRun, podsOf(policy.subject), subject)) continue;
     for (const { index, rule } of stepsOf(policy, direction)) {
       if (denied?.policy === policy.name && denied.index === index) return misses;
-      if (rule.action !== 'Accept') continue;
+      if (rule.action === 'Deny') continue;
       const best = bestMiss(dryRun, rule, question, destination);
-      misses.push({ rule: { policy: `cnp:${policy.name}`, direction, index }, ...best });
+      if (rule.action === 'Accept') {
+        const earlier = passed?.tier === policy.tier ? [passed.failure] : [];
+        const failures = [...earlier, ...best.failures];
+        misses.push({ rule: { policy: `cnp:${policy.name}`, direction, index }, ...best, failures });
+      } else if (best.failures.length === 0 && passed?.tier !== policy.tier) {
+        passed = { tier: policy.tier, failure: passedOn(policy.name, direction, index) };
+      }
     }
   }
   return misses;
+}
+
+function passedOn(policy: string, direction: Direction, index: number): Failure {
+  const text = `rule ${direction}[${index}] of cnp:${policy} comes first and passes it on`;
+  return { distance: 1, kind: 'passed-on', text };
 }
 
 /** Of all pairs of a peer and a protocol the one with the least that is wrong. */

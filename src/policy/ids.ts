@@ -26,7 +26,7 @@ export const ADDRESS_OWN_NODE = 1;
 
 export const LIMIT_ADDRESSES = 262144;
 export const LIMIT_PREFIXES = 65536;
-export const LIMIT_ROWS = 262144;
+export const LIMIT_ROWS = 524288;
 export const LIMIT_PORT_CLASSES = 65536;
 export const PORT_CLASSES_PER_BLOCK = 256;
 

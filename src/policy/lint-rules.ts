@@ -32,7 +32,8 @@ export type LintId =
   | 'SL061'
   | 'SL070'
   | 'SL071'
-  | 'SL072';
+  | 'SL072'
+  | 'SL073';
 
 /** Numbers are never used again for another rule. docs/lint.md has each with an example. */
 export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
@@ -120,6 +121,11 @@ export const LINT_RULES: Readonly<Record<LintId, LintRule>> = {
     name: 'pass-into-nothing',
     severity: 'info',
     summary: 'A Pass that no other policy follows, so it allows.',
+  },
+  SL073: {
+    name: 'denied-to-itself',
+    severity: 'info',
+    summary: 'A ClusterNetworkPolicy denies a pod what it sends to itself through a Service, which Sluice lets pass.',
   },
 };
 

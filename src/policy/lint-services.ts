@@ -70,7 +70,8 @@ function confusedWith(
   return others.some((other) => other.port === found?.target && other.protocol === protocol) ? undefined : found;
 }
 
-function isBehind({ namespace, selector }: LintService, pod: Pod): boolean {
+/** Whether the Service selects the pod. */
+export function isBehind({ namespace, selector }: LintService, pod: Pod): boolean {
   const labels = Object.entries(selector);
   return namespace === pod.namespace && labels.length > 0 && labels.every(([key, value]) => pod.labels[key] === value);
 }

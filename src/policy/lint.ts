@@ -4,6 +4,7 @@
  */
 import { checkBlocks } from './lint-blocks.ts';
 import { checkCluster } from './lint-cluster.ts';
+import { checkItself } from './lint-itself.ts';
 import { checkPorts } from './lint-ports.ts';
 import { checkReach } from './lint-reach.ts';
 import { checkRedundancy } from './lint-redundancy.ts';
@@ -23,6 +24,7 @@ export function lintPolicies(input: LintInput): readonly LintFinding[] {
     checkServices,
     checkReach,
     checkCluster,
+    checkItself,
   ];
   const findings = checks.flatMap((check) => [...check(input)]);
   return findings.toSorted((a, b) => compare(a.policy, b.policy) || compare(a.id, b.id));

@@ -31,7 +31,9 @@ export interface Failure {
     | 'port'
     | 'named-port'
     /** Of a ClusterNetworkPolicy (CNP-8). */
-    | 'not-enforced';
+    | 'not-enforced'
+    /** Of a ClusterNetworkPolicy: an earlier rule of its tier takes the flow. */
+    | 'passed-on';
   readonly text: string;
 }
 

@@ -55,15 +55,18 @@ export interface JudgedPods {
 /** Compiles one pod of each kind. */
 export function judgePods(changes: readonly ClusterChange[]): JudgedPods {
   const { pods, kindOf } = podKinds(changes);
-  const speakers = new Map<string, PodKey>();
+  const speakers = new Map<number, PodKey>();
   for (const [key, kind] of kindOf) if (!speakers.has(kind)) speakers.set(kind, key);
   const dryRun = new DryRun(onlyPods(changes, new Set(speakers.values())));
   const reach = new Reach(dryRun, new PortSets());
-  const atoms = new Map<string, Atom>();
+  const atoms = new Map<number, Atom>();
   for (const [kind, key] of speakers) atoms.set(kind, reach.atomOfPod(key));
   return {
     pods,
-    atomOf: (pod) => atoms.get(kindOf.get(pod) ?? ''),
+    atomOf: (pod) => {
+      const kind = kindOf.get(pod);
+      return kind === undefined ? undefined : atoms.get(kind);
+    },
     dryRun,
     reach,
     problems: dryRun.result.problems.filter(({ kind }) => kind !== 'unknown-pod').map(({ message }) => message),

@@ -79,10 +79,8 @@ function lanesOf(weights: ReadonlyMap<Atom, number>, family: Family, reach: Reac
 }
 
 function countFamily(lanes: readonly Lane[], sets: PortSets): FamilyCount['pairs'] {
-  const counts = new Map<PortSetId, number>();
-  const add = (ports: PortSetId, pairs: number): void => {
-    counts.set(ports, (counts.get(ports) ?? 0) + pairs);
-  };
+  const counts = new Counts();
+  const add = (ports: PortSetId, pairs: number): void => counts.add(ports, pairs);
   addDefaults(lanes, sets, add);
   const senders = groupBy(lanes, ({ egress }) => egress);
   const receivers = groupBy(lanes, ({ ingress }) => ingress);
@@ -105,9 +103,26 @@ function countFamily(lanes: readonly Lane[], sets: PortSets): FamilyCount['pairs
         for (const to of group) if (!from.out.byClass.has(to.peerClass)) move(from, to);
   }
   for (const lane of lanes) add(passing(lane, lane, sets), -lane.pods);
-  return Array.from(counts, ([ports, pairs]) => ({ ports, pairs }))
-    .filter(({ pairs }) => pairs > 0)
-    .sort((a, b) => b.pairs - a.pairs || a.ports - b.ports);
+  return counts.list().sort((a, b) => b.pairs - a.pairs || a.ports - b.ports);
+}
+
+/** Counts of pairs go beyond what a Map holds without an object for each number. */
+class Counts {
+  #pairs = new Float64Array(1024);
+
+  add(ports: PortSetId, pairs: number): void {
+    if (ports >= this.#pairs.length) {
+      const more = new Float64Array(2 * ports);
+      more.set(this.#pairs);
+      this.#pairs = more;
+    }
+    this.#pairs[ports]! += pairs;
+  }
+
+  /** All but zero. */
+  list(): { readonly ports: PortSetId; readonly pairs: number }[] {
+    return Array.from(this.#pairs, (pairs, ports) => ({ ports, pairs })).filter(({ pairs }) => pairs > 0);
+  }
 }
 
 /** As if no rule set told anybody apart. */

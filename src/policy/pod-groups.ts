@@ -62,7 +62,7 @@ export class PodGroups {
   join(record: PodRecord, pod: Pod): PodGroup {
     const space = this.#spaces.of(pod.namespace);
     const declared = declaredNumbers(pod.namedPorts);
-    const key = `${labelsText(pod.labels)}\0\0${numbersText(declared)}`;
+    const key = `${labelsText(pod.labels)}\0${numbersText(declared)}`;
     let group = space.groups.get(key);
     if (group === undefined) {
       const terms = this.#sets.acquire(this.#sets.empty);
@@ -162,11 +162,9 @@ export class PodGroups {
 
   #setNumbers(group: PodGroup): boolean {
     if (group.declared.size === 0) return false;
-    const numbers = new Map<string, readonly number[]>();
-    for (const [name, list] of group.declared) {
-      const asked = this.#terms.everyoneNames.has(name) || group.terms.terms.some((term) => term.names.has(name));
-      if (asked) numbers.set(name, list);
-    }
+    const isAsked = (name: string): boolean =>
+      this.#terms.everyoneNames.has(name) || group.terms.terms.some((term) => term.names.has(name));
+    const numbers = mostly(group.declared, isAsked);
     const key = numbersText(numbers);
     if (key === group.numbersKey) return false;
     group.numbers = numbers;
@@ -189,9 +187,19 @@ export class PodGroups {
   }
 }
 
+/** Those that are asked for; the same map when all are. */
+function mostly(declared: NamedNumbers, isAsked: (name: string) => boolean): NamedNumbers {
+  const asked = [...declared].filter(([name]) => isAsked(name));
+  if (asked.length === declared.size) return declared;
+  return asked.length === 0 ? NO_NUMBERS : new Map(asked);
+}
+
+/**
+ * In the order of the object: replicas have their labels in one order, those from an API server in that of the alphabet.
+ * Where two pods do not, there is one more group, which changes no verdict.
+ */
 function labelsText(labels: Labels): string {
-  return Object.keys(labels)
-    .sort()
-    .map((key) => `${key}\0${labels[key]}`)
-    .join('\0');
+  let text = '';
+  for (const key of Object.keys(labels)) text += `${key}\0${labels[key]}\0`;
+  return text;
 }

@@ -7,7 +7,7 @@ import { behindKey, firstKey, readAddressKey } from './address-key.ts';
 import { parseIpv4 } from '../net/address.ts';
 import { parseCidr } from '../net/cidr.ts';
 import type { ClusterChange, Labels, NamedPort, Pod } from './model.ts';
-import { type PolicyWords, policyWords } from './policy-words.ts';
+import { policyWords } from './policy-words.ts';
 
 /** `namespace/name`. */
 export type PodKey = string;
@@ -15,8 +15,8 @@ export type PodKey = string;
 export interface PodKinds {
   /** Live pods that policies select, by key (NP-83, NP-120). */
   readonly pods: ReadonlyMap<PodKey, Pod>;
-  /** Equal text: one kind. */
-  readonly kindOf: ReadonlyMap<PodKey, string>;
+  /** Equal number: one kind. */
+  readonly kindOf: ReadonlyMap<PodKey, number>;
   /** Pods that share an address: each is a kind of its own, and nothing is known of it without the others. */
   readonly contested: readonly PodKey[];
 }
@@ -30,15 +30,18 @@ export function podKinds(changes: readonly ClusterChange[]): PodKinds {
   }
   const places = new BlockPlaces(words.blocks);
   const contested = contestedAddresses(pods.values());
-  const numbers = new ObjectNumbers(words);
-  const kindOf = new Map<PodKey, string>();
+  const labels = new TextNumbers();
+  const ports = new TextNumbers();
+  const kinds = new TextNumbers();
+  const kindOf = new Map<PodKey, number>();
   const alone: PodKey[] = [];
   for (const [key, pod] of pods) {
     const isContested = contested.size > 0 && pod.podIPs.some((address) => contested.has(address));
     if (isContested) alone.push(key);
     // Whoever shares an address is judged alone: it is closed, and so is the other.
     const own = isContested ? key : places.of(pod.podIPs);
-    kindOf.set(key, `${pod.namespace} ${numbers.labels(pod.labels)} ${numbers.ports(pod.namedPorts)} ${own}`);
+    const said = `${labels.of(labelsText(pod.labels, words.labelKeys))} ${ports.of(portsText(pod.namedPorts, words.portNames))}`;
+    kindOf.set(key, kinds.of(`${pod.namespace} ${said} ${own}`));
   }
   return { pods, kindOf, contested: alone };
 }
@@ -123,41 +126,49 @@ function ipv4Number(bytes: Iterable<number>): number {
   return number;
 }
 
-/** Numbers for equal labels and equal ports. Replicas often share the objects: each is looked at once. */
-class ObjectNumbers {
-  readonly #words: PolicyWords;
-  readonly #byObject = new Map<object, number>();
+/** Numbers for equal texts, from 0. */
+class TextNumbers {
   readonly #byText = new Map<string, number>();
 
-  constructor(words: PolicyWords) {
-    this.#words = words;
-  }
-
-  labels(labels: Labels): number {
-    return this.#byObject.get(labels) ?? this.#number(labels, labelsText(labels, this.#words.labelKeys));
-  }
-
-  ports(ports: readonly NamedPort[]): number {
-    return this.#byObject.get(ports) ?? this.#number(ports, portsText(ports, this.#words.portNames));
-  }
-
-  #number(object: object, text: string): number {
-    const number = this.#byText.get(text) ?? this.#byText.size;
-    this.#byText.set(text, number);
-    this.#byObject.set(object, number);
+  of(text: string): number {
+    let number = this.#byText.get(text);
+    if (number === undefined) {
+      number = this.#byText.size;
+      this.#byText.set(text, number);
+    }
     return number;
   }
 }
 
-/** Begins with a bracket, as no port does. */
-function labelsText(labels: Labels, keys: ReadonlySet<string>): string {
-  const asked = Object.entries(labels).filter(([key]) => keys.has(key));
-  return JSON.stringify(asked.sort(([a], [b]) => (a < b ? -1 : 1)));
+/** Unlike for other labels: every text has its length before it. */
+function labelsText(labels: Labels, asked: ReadonlySet<string>): string {
+  let text = '';
+  let last = '';
+  for (const key of Object.keys(labels)) {
+    if (!asked.has(key)) continue;
+    // Objects from an API server have their labels in order: mostly there is nothing to sort.
+    if (key < last) return sortedLabelsText(labels, asked);
+    text += labelText(key, labels[key]!);
+    last = key;
+  }
+  return text;
+}
+
+function sortedLabelsText(labels: Labels, asked: ReadonlySet<string>): string {
+  const keys = Object.keys(labels).filter((key) => asked.has(key));
+  return keys
+    .sort()
+    .map((key) => labelText(key, labels[key]!))
+    .join('');
+}
+
+function labelText(key: string, value: string): string {
+  return `${key.length}:${key}${value.length}:${value}`;
 }
 
 function portsText(ports: readonly NamedPort[], names: ReadonlySet<string>): string {
+  if (!ports.some(({ name }) => names.has(name))) return '';
   const asked = ports.filter(({ name }) => names.has(name));
-  if (asked.length === 0) return '';
   const each = asked.map(({ name, protocol, containerPort }) => `${protocol}/${name}=${containerPort}`);
-  return [...new Set(each)].sort().join(',');
+  return each.length === 1 ? each[0]! : [...new Set(each)].sort().join(',');
 }

@@ -35,6 +35,6 @@ export class PolicyIndex {
   selecting(namespace: string, labels: Labels): readonly CompiledPolicy[] {
     const found: CompiledPolicy[] = [];
     this.#byNamespace.get(namespace)?.forEachMatch(labels, (policy) => found.push(policy));
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return found.length < 2 ? found.slice() : found.sort((a, b) => (a.key < b.key ? -1 : 1)).slice();
   }
 }

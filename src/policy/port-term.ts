@@ -2,6 +2,7 @@
  * A port term is an interval of one protocol's ports, packed into one number that sorts by (protocol, first, last). Named
  * ports are not terms: whoever knows the pod they are resolved on turns them into terms (NP-45).
  */
+import { ascending } from './ascending.ts';
 import { PORT_PROTOCOL_SCTP, PORT_PROTOCOL_TCP, PORT_PROTOCOL_UDP } from './ids.ts';
 import type { NamedPort, NetworkPolicyPort, Protocol } from './model.ts';
 
@@ -75,19 +76,26 @@ export function namedPortTerm(key: string, number: number): number {
 /** An empty list means every port of every protocol (NP-9). */
 export function portSpec(ports: readonly NetworkPolicyPort[]): PortSpec {
   if (ports.length === 0) return ALL_PORTS;
-  const terms = new Set<number>();
+  const terms: number[] = [];
   const names = new Set<string>();
   for (const { protocol, port, endPort } of ports) {
     const number = PROTOCOL_NUMBERS[protocol];
     if (typeof port === 'string') names.add(namedPortKey(protocol, port));
-    else if (port === undefined) terms.add(packPortTerm({ protocol: number, first: 0, last: PORT_MAX }));
-    else terms.add(packPortTerm({ protocol: number, first: port, last: endPort ?? port }));
+    else if (port === undefined) terms.push(packPortTerm({ protocol: number, first: 0, last: PORT_MAX }));
+    else terms.push(packPortTerm({ protocol: number, first: port, last: endPort ?? port }));
   }
   return sortedSpec(terms, names);
 }
 
-export function sortedSpec(terms: ReadonlySet<number>, names: ReadonlySet<string>): PortSpec {
-  return { all: false, terms: [...terms].sort((a, b) => a - b), names: [...names].sort() };
+export function sortedSpec(terms: Iterable<number>, names: ReadonlySet<string>): PortSpec {
+  return { all: false, terms: ascending([...terms]).slice(), names: sortedNames(names) };
+}
+
+const NO_NAMES: readonly string[] = [];
+
+function sortedNames(names: ReadonlySet<string>): readonly string[] {
+  if (names.size === 0) return NO_NAMES;
+  return names.size === 1 ? [...names] : [...names].sort();
 }
 
 /** Canonical text; empty when nothing is in it. */
@@ -116,8 +124,7 @@ export function declaredNumbers(ports: readonly NamedPort[]): NamedNumbers {
 /** Canonical text of resolved names: `TCP/http=80|8080,UDP/dns=53`. */
 export function numbersText(numbers: NamedNumbers): string {
   if (numbers.size === 0) return '';
-  return [...numbers]
-    .map(([key, list]) => `${key}=${list.join('|')}`)
-    .sort()
-    .join(',');
+  const texts: string[] = [];
+  for (const [key, list] of numbers) texts.push(`${key}=${list.join('|')}`);
+  return texts.length === 1 ? texts[0]! : texts.sort().join(',');
 }

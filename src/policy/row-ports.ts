@@ -28,7 +28,8 @@ export class RowPorts {
   readonly #tables: VerdictTables;
   readonly #sets: PortSets;
   readonly #byRuleSet = new Map<number, RuleSetPorts>();
-  readonly #known = new Map<string, PortSetId>();
+  /** By a hash of the rows: rule sets are many, and most let one of few sets of ports through. */
+  readonly #known = new Map<number, readonly { readonly rows: readonly number[]; readonly ports: PortSetId }[]>();
 
   constructor(tables: VerdictTables, sets: PortSets) {
     this.#tables = tables;
@@ -51,6 +52,7 @@ export class RowPorts {
   #read(): void {
     const { ruleSet, peerClass } = this.#tables.rows;
     let at = 0;
+    const own: number[] = [];
     while (at < ruleSet.length) {
       const id = ruleSet[at]!;
       // The default class has the smallest number, so its rows come first.
@@ -60,7 +62,7 @@ export class RowPorts {
       const byClass = new Map<number, PortSetId>();
       while (ruleSet[at] === id) {
         const current = peerClass[at]!;
-        const own: number[] = [];
+        own.length = 0;
         while (ruleSet[at] === id && peerClass[at] === current) own.push(at++);
         const ports = this.#portsOfRows(this.#overlay(ownDefault, own));
         if (ports !== everyone) byClass.set(current, ports);
@@ -72,6 +74,9 @@ export class RowPorts {
   /** Its own rows, and the default's for blocks that it has none of. */
   #overlay(defaults: readonly number[], own: readonly number[]): readonly number[] {
     const { block } = this.#tables.rows;
+    // The common case first: it comes by the hundred thousand.
+    if (defaults.length === 0) return own;
+    if (defaults.length === 1 && own.length === 1 && block[own[0]!] === block[defaults[0]!]) return own;
     if (defaults.every((row) => own.some((other) => block[other] === block[row]))) return own;
     const rest = defaults.filter((row) => !own.some((other) => block[other] === block[row]));
     return [...own, ...rest].sort((a, b) => block[a]! - block[b]!);
@@ -80,15 +85,28 @@ export class RowPorts {
   /** `rows` in the order of their blocks. */
   #portsOfRows(rows: readonly number[]): PortSetId {
     const { block, allow } = this.#tables.rows;
-    let key = '';
-    for (const row of rows)
-      key += `${block[row]}${String.fromCharCode(...allow.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES))}`;
-    let ports = this.#known.get(key);
-    if (ports === undefined) {
-      ports = this.#decode(rows);
-      this.#known.set(key, ports);
+    let hash = 0;
+    for (const row of rows) {
+      hash = (Math.imul(hash, 31) + block[row]!) | 0;
+      for (let i = row * ROW_BYTES; i < (row + 1) * ROW_BYTES; i++) hash = (Math.imul(hash, 31) + allow[i]!) | 0;
     }
+    const alike = this.#known.get(hash) ?? [];
+    const known = alike.find((other) => this.#saySame(other.rows, rows));
+    if (known !== undefined) return known.ports;
+    const ports = this.#decode(rows);
+    this.#known.set(hash, [...alike, { rows: [...rows], ports }]);
     return ports;
+  }
+
+  #saySame(a: readonly number[], b: readonly number[]): boolean {
+    if (a.length !== b.length) return false;
+    const { block, allow } = this.#tables.rows;
+    for (let i = 0; i < a.length; i++) {
+      if (block[a[i]!] !== block[b[i]!]) return false;
+      const [left, right] = [a[i]! * ROW_BYTES, b[i]! * ROW_BYTES];
+      for (let byte = 0; byte < ROW_BYTES; byte++) if (allow[left + byte] !== allow[right + byte]) return false;
+    }
+    return true;
   }
 
   #decode(rows: readonly number[]): PortSetId {

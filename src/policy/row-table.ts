@@ -3,16 +3,18 @@ import { PEER_CLASS_DEFAULT, ROW_BYTES } from './ids.ts';
 import { differingBits, type PortMask, type PortMasks } from './port-masks.ts';
 import type { RowTable } from './tables.ts';
 
-/** The rows of one rule set, sorted by (peerClass, block). */
-export interface RowChunk {
-  readonly peerClass: Uint32Array;
-  readonly block: Uint32Array;
-  readonly allow: Uint8Array;
-}
+/**
+ * The rows of one rule set, sorted by (peerClass, block): of each its class, its block, and its bits in words as they lie in
+ * memory. One array, because rule sets are many and most have few rows.
+ */
+export type RowChunk = Uint32Array;
+
+const BITS_AT = 2;
+const ROW_WORDS = BITS_AT + ROW_BYTES / Uint32Array.BYTES_PER_ELEMENT;
 
 interface BlockBits {
   readonly block: number;
-  readonly bits: Uint8Array;
+  readonly words: Uint32Array;
 }
 
 /** A row for every block in which a class differs from the default, and in which the default allows anything. */
@@ -29,39 +31,36 @@ export function buildChunk(everyone: PortMask, rows: ReadonlyMap<number, PortMas
   const classIds = Uint32Array.from(rows.keys()).sort();
   let count = bitsOf(everyone).length;
   for (const mask of rows.values()) count += bitsOf(mask).length;
-  const peerClass = new Uint32Array(count);
-  const block = new Uint32Array(count);
-  const allow = new Uint8Array(count * ROW_BYTES);
+  if (count === 0) return NO_ROWS;
+  const chunk = new Uint32Array(count * ROW_WORDS);
   let at = 0;
   const write = (classId: number, mask: PortMask): void => {
-    for (const row of bitsOf(mask)) {
-      peerClass[at] = classId;
-      block[at] = row.block;
-      allow.set(row.bits, at * ROW_BYTES);
-      at += 1;
+    for (const { block, words } of bitsOf(mask)) {
+      chunk[at] = classId;
+      chunk[at + 1] = block;
+      chunk.set(words, at + BITS_AT);
+      at += ROW_WORDS;
     }
   };
   write(PEER_CLASS_DEFAULT, everyone);
   for (const classId of classIds) write(classId, rows.get(classId) ?? everyone);
-  return { peerClass, block, allow };
+  return chunk;
 }
 
 /** Of a rule set without rows. */
-export const NO_ROWS: RowChunk = {
-  peerClass: new Uint32Array(0),
-  block: new Uint32Array(0),
-  allow: new Uint8Array(0),
-};
+export const NO_ROWS: RowChunk = new Uint32Array(0);
+
+export function rowsIn(chunk: RowChunk): number {
+  return chunk.length / ROW_WORDS;
+}
 
 export function isSameChunk(a: RowChunk, b: RowChunk): boolean {
-  const isEqual = (left: Uint8Array | Uint32Array, right: Uint8Array | Uint32Array): boolean =>
-    left.length === right.length && left.every((value, at) => value === right[at]);
-  return isEqual(a.peerClass, b.peerClass) && isEqual(a.block, b.block) && isEqual(a.allow, b.allow);
+  return a.length === b.length && a.every((word, at) => word === b[at]);
 }
 
 /** Chunks in order of rule set. */
 export function joinChunks(chunks: readonly { readonly id: number; readonly chunk: RowChunk }[]): RowTable {
-  const count = chunks.reduce((sum, { chunk }) => sum + chunk.peerClass.length, 0);
+  const count = chunks.reduce((sum, { chunk }) => sum + rowsIn(chunk), 0);
   const table = {
     ruleSet: new Uint32Array(count),
     peerClass: new Uint32Array(count),
@@ -69,13 +68,17 @@ export function joinChunks(chunks: readonly { readonly id: number; readonly chun
     allow: new Uint8Array(count * ROW_BYTES),
     audit: new Uint8Array(count * ROW_BYTES),
   };
+  const allowed = new Uint32Array(table.allow.buffer);
+  const words = ROW_WORDS - BITS_AT;
   let at = 0;
   for (const { id, chunk } of chunks) {
-    table.ruleSet.fill(id, at, at + chunk.peerClass.length);
-    table.peerClass.set(chunk.peerClass, at);
-    table.block.set(chunk.block, at);
-    table.allow.set(chunk.allow, at * ROW_BYTES);
-    at += chunk.peerClass.length;
+    for (let from = 0; from < chunk.length; from += ROW_WORDS) {
+      table.ruleSet[at] = id;
+      table.peerClass[at] = chunk[from]!;
+      table.block[at] = chunk[from + 1]!;
+      for (let word = 0; word < words; word++) allowed[at * words + word] = chunk[from + BITS_AT + word]!;
+      at += 1;
+    }
   }
   return table;
 }
@@ -84,7 +87,7 @@ function differingBlocks(mask: PortMask, other: PortMask, blockCount: number): r
   const blocks: BlockBits[] = [];
   for (let block = 0; block < blockCount; block++) {
     const bits = differingBits(mask, other, block);
-    if (bits !== undefined) blocks.push({ block, bits });
+    if (bits !== undefined) blocks.push({ block, words: new Uint32Array(bits.slice().buffer) });
   }
   return blocks;
 }

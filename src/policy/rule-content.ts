@@ -2,6 +2,7 @@
  * From policies to the canonical content of a rule set. A policy is compiled once; the policies that isolate one endpoint
  * in one direction are then added up (NP-4: a union, so neither order nor repetition matters).
  */
+import { ascending } from './ascending.ts';
 import type { NetworkPolicy, NetworkPolicyRule, PolicyType } from './model.ts';
 import type { Peer } from './peer.ts';
 import {
@@ -48,6 +49,8 @@ export interface RuleSetContent {
   readonly lines: readonly TierLine[];
 }
 
+const NO_LINES: readonly never[] = [];
+
 /** What is left where no NetworkPolicy isolates. */
 export const OPEN_CONTENT: RuleSetContent = { key: 'everyone: *', everyone: ALL_PORTS, entries: [], lines: [] };
 
@@ -67,22 +70,32 @@ export function policyKey(policy: { readonly namespace: string; readonly name: s
   return `${policy.namespace}/${policy.name}`;
 }
 
+const NO_RULES: readonly never[] = [];
+const TYPES: ReadonlyMap<string, ReadonlySet<PolicyType>> = new Map(
+  [[], ['Ingress'], ['Egress'], ['Egress', 'Ingress']].map((types) => [types.join(), new Set(types as PolicyType[])]),
+);
+
+/** One set for all that have the same. */
+function typesOf({ policyTypes }: NetworkPolicy): ReadonlySet<PolicyType> {
+  return TYPES.get(policyTypes.join()) ?? new Set(policyTypes);
+}
+
 export function compilePolicy(policy: NetworkPolicy, serial: number, pool: RulePool): CompiledPolicy {
   const { namespace, invalid } = policy;
   const unreadable: string[] = [];
-  const compiled = new Map<PolicyType, readonly CompiledRule[]>();
+  const compiled: { [direction in PolicyType]?: readonly CompiledRule[] } = {};
   // What is compiled is not kept as it was written, too: the object must not be reached from `rules`.
-  const written = new Map<PolicyType, readonly NetworkPolicyRule[]>([
-    ['Ingress', policy.ingress],
-    ['Egress', policy.egress],
-  ]);
+  const written: { [direction in PolicyType]: readonly NetworkPolicyRule[] } = {
+    Ingress: policy.ingress,
+    Egress: policy.egress,
+  };
   const rulesOf = (direction: PolicyType): readonly CompiledRule[] => {
-    if (invalid === true) return [];
-    let rules = compiled.get(direction);
+    if (invalid === true) return NO_RULES;
+    let rules = compiled[direction];
     if (rules === undefined) {
-      rules = (written.get(direction) ?? []).map((rule) => pool.compile(rule, namespace, unreadable));
-      compiled.set(direction, rules);
-      written.delete(direction);
+      rules = written[direction].map((rule) => pool.compile(rule, namespace, unreadable));
+      compiled[direction] = rules;
+      written[direction] = NO_RULES;
     }
     return rules;
   };
@@ -91,7 +104,7 @@ export function compilePolicy(policy: NetworkPolicy, serial: number, pool: RuleP
     serial,
     namespace,
     selector: compileSelector(policy.podSelector),
-    types: new Set(policy.policyTypes),
+    types: typesOf(policy),
     unreadable,
     rules: rulesOf,
     rulesKey: (direction) =>
@@ -180,18 +193,18 @@ function contentOf(
       if (!isEmpty(rest)) entries.push({ peer, ports: rest });
     }
   }
-  entries.sort((a, b) => (a.peer.text < b.peer.text ? -1 : 1));
+  if (entries.length > 1) entries.sort((a, b) => (a.peer.text < b.peer.text ? -1 : 1));
   const lines = entries.map(({ peer, ports }) => `${peer.text}: ${portsKey(ports)}`);
   if (!isEmpty(everyone)) lines.unshift(`everyone: ${portsKey(everyone)}`);
-  return { key: lines.join('\n'), everyone, entries, lines: [] };
+  return { key: lines.join('\n'), everyone, entries: entries.slice(), lines: NO_LINES };
 }
 
 /** A name that the pod does not declare resolves to nothing, never to every port (NP-46). */
 export function resolveNames(ports: PortSpec, numbers: NamedNumbers): PortSpec {
   if (ports.names.length === 0) return ports;
-  const terms = new Set(ports.terms);
-  for (const name of ports.names) for (const number of numbers.get(name) ?? []) terms.add(namedPortTerm(name, number));
-  return sortedSpec(terms, new Set());
+  const terms = [...ports.terms];
+  for (const name of ports.names) for (const number of numbers.get(name) ?? []) terms.push(namedPortTerm(name, number));
+  return { all: false, terms: ascending(terms).slice(), names: [] };
 }
 
 function withoutNames(ports: PortSpec): PortSpec {

@@ -47,7 +47,8 @@ export class RulePool {
     const alike = this.#rules.get(key) ?? [];
     const known = alike.find((other) => isSameList(other.peers, peers));
     if (known !== undefined) return known;
-    const compiled = { serial: this.#nextRule++, everyone, peers, ports };
+    // A list that grew has room to grow on: a copy has none.
+    const compiled = { serial: this.#nextRule++, everyone, peers: peers.slice(), ports };
     if (this.#rules.size >= RULES_KEPT_MAX) this.#rules.clear();
     this.#rules.set(key, [...alike, compiled]);
     return compiled;

@@ -2,6 +2,7 @@
  * Rule sets in use and their rows. Rows are kept from one compile to the next: a new class adds a row to the rule sets
  * that have one of its terms, a new rule set walks the classes of its terms, and nothing else is looked at.
  */
+import { ascending } from './ascending.ts';
 import { termsOf, type ClassTable, type PeerClass, type RowClass } from './class-table.ts';
 import { ContentTable, type ContentRecord, type Settled } from './content-table.ts';
 import { RULE_SET_FIRST } from './ids.ts';
@@ -10,7 +11,7 @@ import type { PeerTerm, PeerTerms } from './peer-terms.ts';
 import type { PortClasses } from './port-classes.ts';
 import type { PortMask, PortMasks } from './port-masks.ts';
 import { namedPortTerm, type NamedNumbers, type PortSpec } from './port-term.ts';
-import { buildChunk, isSameChunk, joinChunks, NO_ROWS, type RowChunk } from './row-table.ts';
+import { buildChunk, isSameChunk, joinChunks, NO_ROWS, rowsIn, type RowChunk } from './row-table.ts';
 import type { RuleSetContent } from './rule-content.ts';
 import type { RowTable } from './tables.ts';
 import { widened } from './tier-line.ts';
@@ -24,6 +25,8 @@ interface TermUse {
   /** Together with what everyone may; undefined where names make it differ from class to class. */
   readonly mask: PortMask | undefined;
 }
+
+const NO_USES: ReadonlyMap<PeerTerm, TermUse> = new Map();
 
 export interface RuleSet extends ContentRecord {
   readonly content: RuleSetContent;
@@ -100,7 +103,7 @@ export class RuleSets {
     const ruleSet = this.#table.acquire(content.key, (base) => ({
       ...base,
       content,
-      uses: new Map(),
+      uses: NO_USES,
       lines: undefined,
       everyone,
       rows: new Map(),
@@ -122,8 +125,8 @@ export class RuleSets {
       this.#namingEveryone.delete(ruleSet);
       this.#tiered.delete(ruleSet);
       this.#terms.disuse(ruleSet, ruleSet.content);
-      for (const term of portTermsOf(ruleSet.content)) this.#ports.disuse(term);
-      ruleSet.uses = new Map();
+      forEachPortTerm(ruleSet.content, (term) => this.#ports.disuse(term));
+      ruleSet.uses = NO_USES;
       ruleSet.lines = undefined;
       ruleSet.rows.clear();
       this.#stale.add(ruleSet);
@@ -134,15 +137,16 @@ export class RuleSets {
       this.#stale.add(ruleSet);
       if (content.everyone.names.length > 0) this.#namingEveryone.add(ruleSet);
       const terms = this.#terms.use(ruleSet, content);
-      for (const term of portTermsOf(content)) this.#ports.use(term);
+      forEachPortTerm(content, (term) => this.#ports.use(term));
       if (content.lines.length > 0) {
         ruleSet.lines = new LineIndex(content.lines, terms.slice(content.entries.length));
         this.#tiered.add(ruleSet);
       }
       ruleSet.everyone = this.#tieredMask(ruleSet, undefined, this.#maskOf(content.everyone, []));
-      ruleSet.uses = new Map(
-        content.entries.map(({ ports }, i) => [terms[i]!, { ports, mask: this.#sharedMask(content, ports) }]),
-      );
+      const uses = new Map<PeerTerm, TermUse>();
+      for (const [i, { ports }] of content.entries.entries())
+        uses.set(terms[i]!, { ports, mask: this.#sharedMask(content, ports) });
+      ruleSet.uses = uses;
     }
     return born;
   }
@@ -190,7 +194,7 @@ export class RuleSets {
     for (const ruleSet of this.#stale) {
       const chunk = this.#live.has(ruleSet) ? buildChunk(ruleSet.everyone, ruleSet.rows, this.#masks) : NO_ROWS;
       if (isSameChunk(chunk, ruleSet.chunk)) continue;
-      this.#rowCount += chunk.block.length - ruleSet.chunk.block.length;
+      this.#rowCount += rowsIn(chunk) - rowsIn(ruleSet.chunk);
       ruleSet.chunk = chunk;
       this.#changed.push(ruleSet);
     }
@@ -222,13 +226,16 @@ export class RuleSets {
   /** What the NetworkPolicies allow the class. */
   #rowMask(ruleSet: RuleSet, peerClass: RowClass): PortMask {
     const { everyone } = ruleSet.content;
-    const uses: TermUse[] = [];
+    let only: TermUse | undefined;
+    let more: TermUse[] | undefined;
     for (const term of termsOf(peerClass)) {
       const use = ruleSet.uses.get(term);
-      if (use !== undefined) uses.push(use);
+      if (use === undefined) continue;
+      if (only === undefined) only = use;
+      else (more ??= [only]).push(use);
     }
-    const [first] = uses;
-    if (uses.length === 1 && first?.mask !== undefined) return first.mask;
+    if (more === undefined && only?.mask !== undefined) return only.mask;
+    const uses = more ?? (only === undefined ? [] : [only]);
     const specs = [everyone, ...uses.map(({ ports }) => ports)];
     return this.#maskOf(unionOf(specs), resolved(specs, peerClass.numbers));
   }
@@ -240,12 +247,15 @@ export class RuleSets {
 
   #sharedMask(content: RuleSetContent, ports: PortSpec): PortMask | undefined {
     if (content.everyone.names.length > 0 || ports.names.length > 0) return undefined;
-    return this.#maskOf(unionOf([content.everyone, ports]), []);
+    // Alone it is in order already.
+    const { everyone } = content;
+    if (!everyone.all && everyone.terms.length === 0) return ports.all ? this.#masks.all : this.#masks.of(ports.terms);
+    return this.#maskOf(unionOf([everyone, ports]), []);
   }
 
   #maskOf(ports: Pick<PortSpec, 'all' | 'terms'>, more: readonly number[]): PortMask {
     if (ports.all) return this.#masks.all;
-    return this.#masks.of([...new Set([...ports.terms, ...more])].sort((a, b) => a - b));
+    return this.#masks.of(ascending([...ports.terms, ...more]));
   }
 
   #masksInUse(): ReadonlySet<PortMask> {
@@ -268,10 +278,11 @@ function* termsIn({ uses, lines }: RuleSet): Generator<PeerTerm> {
   if (lines !== undefined) yield* lines.terms();
 }
 
-function* portTermsOf(content: RuleSetContent): Generator<number> {
-  yield* content.everyone.terms;
-  for (const { ports } of content.entries) yield* ports.terms;
-  for (const { action, ports } of content.lines) yield* action === 'Deny' ? widened(ports).terms : ports.terms;
+function forEachPortTerm({ everyone, entries, lines }: RuleSetContent, found: (term: number) => void): void {
+  for (const term of everyone.terms) found(term);
+  for (const { ports } of entries) for (const term of ports.terms) found(term);
+  for (const { action, ports } of lines)
+    for (const term of (action === 'Deny' ? widened(ports) : ports).terms) found(term);
 }
 
 function unionOf(specs: readonly PortSpec[]): Pick<PortSpec, 'all' | 'terms'> {

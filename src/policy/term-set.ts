@@ -32,7 +32,7 @@ export class TermSets {
   /** The set of these terms, in any order, without duplicates. The caller counts itself with `acquire` if it keeps it. */
   intern(terms: PeerTerm[]): TermSet {
     if (terms.length === 0) return this.empty;
-    terms.sort((a, b) => a.id - b.id);
+    if (!isInOrder(terms)) terms.sort((a, b) => a.id - b.id);
     let key = `${terms[0]!.id}`;
     for (let i = 1; i < terms.length; i++) key += `,${terms[i]!.id}`;
     let set = this.#byKey.get(key);
@@ -58,4 +58,9 @@ export class TermSets {
     for (const set of this.#idle) if (set.refs === 0) this.#byKey.delete(set.key);
     this.#idle.clear();
   }
+}
+
+function isInOrder(terms: readonly PeerTerm[]): boolean {
+  for (let i = 1; i < terms.length; i++) if (terms[i - 1]!.id > terms[i]!.id) return false;
+  return true;
 }

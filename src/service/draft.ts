@@ -1,6 +1,6 @@
 /**
  * One Service and its slices -> its frontends on one node, and what is wrong with them. Which Services have frontends at
- * all is SVC-1; node ports, load balancer addresses and external addresses are none in this release.
+ * all is SVC-1; those of other proxies have frontends that lead nowhere here; node ports, load balancer addresses and external addresses are none in this release.
  */
 import { type Candidate, type DuplicateCandidate, findCandidates } from './candidates.ts';
 import type { FrontendDraft } from './frontend.ts';
@@ -9,6 +9,9 @@ import { FRONTEND_BACKENDS_MAX } from './limits.ts';
 import type { EndpointSlice, NodeLocation, Service, ServicePort } from './model.ts';
 import type { ServiceProblem } from './problem.ts';
 import { type Selection, selectBackends } from './select.ts';
+
+/** Nobody's backends: another proxy has its own. */
+const ELSEWHERE: Selection = { state: 'elsewhere', chosen: [], health: 'ready', topology: 'everywhere' };
 
 export interface DraftOptions {
   readonly location: NodeLocation;
@@ -22,11 +25,9 @@ export interface ServiceDraft {
   readonly problems: readonly ServiceProblem[];
 }
 
-/** SVC-1. */
-function hasFrontends(service: Service, proxyName: string | undefined): boolean {
-  return (
-    service.type !== 'ExternalName' && !service.headless && !service.headlessLabel && service.proxyName === proxyName
-  );
+/** SVC-1: Services whose label says so are somebody else's. What is sent to them must reach whoever that is. */
+function isElsewhere(service: Service, proxyName: string | undefined): boolean {
+  return service.headlessLabel || service.proxyName !== proxyName;
 }
 
 /** The slices are those of the Service, in order of name. */
@@ -35,14 +36,17 @@ export function draftService(
   slices: readonly EndpointSlice[],
   { location, proxyName }: DraftOptions,
 ): ServiceDraft {
-  if (!hasFrontends(service, proxyName)) return { frontends: [], problems: [] };
+  if (service.type === 'ExternalName' || service.headless) return { frontends: [], problems: [] };
+  const elsewhere = isElsewhere(service, proxyName);
   const problems = new Map<string, ServiceProblem>();
   const report = (problem: ServiceProblem): void => {
     const once = `${problem.kind} ${problem.name} ${problem.path} ${problem.message}`;
     if (!problems.has(once)) problems.set(once, problem);
   };
   const frontends = service.clusterIPs.flatMap((address) =>
-    service.ports.map((port, index) => draftFrontend({ service, slices, location, address, port, index, report })),
+    service.ports.map((port, index) =>
+      draftFrontend({ service, slices, location, address, port, index, elsewhere, report }),
+    ),
   );
   return { frontends, problems: [...problems.values()] };
 }
@@ -55,6 +59,7 @@ interface FrontendInput {
   readonly port: ServicePort;
   /** Of the port in the Service. */
   readonly index: number;
+  readonly elsewhere: boolean;
   readonly report: (problem: ServiceProblem) => void;
 }
 
@@ -63,9 +68,11 @@ function draftFrontend(input: FrontendInput): FrontendDraft {
   const address = toAddress(input.address);
   const wanted = { family: address.family, name: port.name, protocol: port.protocol };
   const { list, duplicates } = findCandidates(slices, wanted, location.node);
-  reportDuplicates(input, duplicates);
-  const usable = withoutTranslatedSctp(input, list);
-  const selection = withinLimit(input, selectBackends(usable, service.internalTrafficPolicy, location));
+  if (!input.elsewhere) reportDuplicates(input, duplicates);
+  const selection =
+    input.elsewhere || isTranslatedSctp(input, list)
+      ? ELSEWHERE
+      : withinLimit(input, selectBackends(list, service.internalTrafficPolicy, location));
   return {
     key: frontendKey(address, port.port, port.protocol),
     family: address.family,
@@ -114,18 +121,18 @@ function toBackend({ key, port, endpoint }: Candidate): FrontendDraft['backends'
 }
 
 /** SCTP's checksum covers the ports and cannot be mended in the kernel's hooks: only the address may be translated. */
-function withoutTranslatedSctp(input: FrontendInput, candidates: readonly Candidate[]): readonly Candidate[] {
+function isTranslatedSctp(input: FrontendInput, candidates: readonly Candidate[]): boolean {
   const { port } = input;
-  if (port.protocol !== 'SCTP') return candidates;
+  if (port.protocol !== 'SCTP') return false;
   const other = candidates.find((candidate) => candidate.port !== port.port);
-  if (other === undefined) return candidates;
-  const end = formatKey(other.key);
+  if (other === undefined) return false;
   reportPort(
     input,
-    `SCTP port ${port.port} cannot lead to another port of a pod (${end}): such backends are left out`,
+    `SCTP port ${port.port} cannot lead to another port of a pod (${formatKey(other.key)}): it is left to kube-proxy, and policies judge the cluster IP`,
     'give port and targetPort the same number',
+    'warning',
   );
-  return candidates.filter((candidate) => candidate.port === port.port);
+  return true;
 }
 
 function withinLimit(input: FrontendInput, selection: Selection): Selection {
@@ -140,7 +147,12 @@ function withinLimit(input: FrontendInput, selection: Selection): Selection {
   return { ...selection, state: 'drop', chosen: [] };
 }
 
-function reportPort({ service, index, report }: FrontendInput, message: string, hint: string): void {
+function reportPort(
+  { service, index, report }: FrontendInput,
+  message: string,
+  hint: string,
+  severity: ServiceProblem['severity'] = 'error',
+): void {
   const { namespace, name } = service;
-  report({ kind: 'Service', namespace, name, path: `spec.ports[${index}]`, message, hint, severity: 'error' });
+  report({ kind: 'Service', namespace, name, path: `spec.ports[${index}]`, message, hint, severity });
 }

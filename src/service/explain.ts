@@ -69,6 +69,9 @@ function nameOf({ address, port, protocol, service, portName }: Frontend): strin
 function whyTheseBackends(frontend: Frontend): readonly string[] {
   const { state, trafficPolicy, candidates, backends, health, topology } = frontend;
   const all = candidates === 1 ? '1 endpoint' : `${candidates} endpoints`;
+  if (state === 'elsewhere') {
+    return ['another proxy translates it: policies judge its own address, and it is left to the host'];
+  }
   if (state === 'reject') {
     return [candidates === 0 ? 'it has no endpoints: rejected' : `of its ${all} none can be used: rejected`];
   }

@@ -9,8 +9,8 @@
 import type { Candidate } from './candidates.ts';
 import type { NodeLocation, TrafficPolicy } from './model.ts';
 
-/** What happens to a packet to the frontend. reject: answered with an error. */
-export type FrontendState = 'backends' | 'reject' | 'drop';
+/** What happens to a packet to the frontend. reject: answered with an error; elsewhere: left to another proxy. */
+export type FrontendState = 'backends' | 'reject' | 'drop' | 'elsewhere';
 
 export type Topology = 'everywhere' | 'same zone' | 'same node';
 

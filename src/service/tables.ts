@@ -3,8 +3,9 @@
  * worker can transfer them and two of them can be compared by a merge. Pure data.
  *
  * A packet to (address, port, protocol):
- * 1. the frontend of that key; FRONTEND_REJECT answers it with an error, FRONTEND_DROP drops it (SVC-30); otherwise, with
- *    affinitySeconds, the backend that the client had, and the slot of its hash (choose.ts) names the backend of the rest;
+ * 1. the frontend of that key; FRONTEND_REJECT answers it with an error, FRONTEND_DROP drops it (SVC-30), and with
+ *    FRONTEND_ELSEWHERE it is not translated here (SVC-1); otherwise, with affinitySeconds, the backend that the client
+ *    had, and the slot of its hash (choose.ts) names the backend of the rest;
  * 2. no such frontend, but the address is one of `addresses`: a port that the Service does not have; rejected (SVC-36);
  * 3. neither, but the address is inside `ranges`: dropped, as no such Service;
  * 4. otherwise it is not for a Service.
@@ -26,6 +27,8 @@ import type { Resolution } from './resolve.ts';
 export const FRONTEND_REJECT = 2;
 /** There are some, but none that may be used here: dropped. */
 export const FRONTEND_DROP = 4;
+/** Another proxy translates what is sent to it: the packet is judged as it stands and left to the host's stack. */
+export const FRONTEND_ELSEWHERE = 16;
 
 /** Bytes of one range: family, prefix length, then the address. */
 const RANGE_KEY_BYTES = 18;
@@ -90,12 +93,23 @@ export function makeServiceTables(
   };
 }
 
+/** How many of each there are. */
+export interface ServiceTotals {
+  readonly frontends: number;
+  readonly backends: number;
+  readonly slots: number;
+}
+
+export function totalsOf({ frontends, backends, slots }: ServiceTables): ServiceTotals {
+  return { frontends: frontends.ids.length, backends: backends.ids.length, slots: slots.length };
+}
+
 /** Empty when they fit. */
-export function exceededLimits({ frontends, backends, slots }: ServiceTables): readonly ServiceLimit[] {
+export function exceededLimits({ frontends, backends, slots }: ServiceTotals): readonly ServiceLimit[] {
   const needs: readonly ServiceLimit[] = [
-    { limit: 'FRONTENDS_MAX', needed: frontends.ids.length, available: FRONTENDS_MAX },
-    { limit: 'BACKENDS_MAX', needed: backends.ids.length, available: BACKENDS_MAX },
-    { limit: 'SLOTS_MAX', needed: slots.length, available: SLOTS_MAX },
+    { limit: 'FRONTENDS_MAX', needed: frontends, available: FRONTENDS_MAX },
+    { limit: 'BACKENDS_MAX', needed: backends, available: BACKENDS_MAX },
+    { limit: 'SLOTS_MAX', needed: slots, available: SLOTS_MAX },
   ];
   return needs.filter(({ needed, available }) => needed > available);
 }
@@ -166,6 +180,8 @@ export function frontendFlags({ state }: Pick<Frontend, 'state'>): number {
       return FRONTEND_REJECT;
     case 'drop':
       return FRONTEND_DROP;
+    case 'elsewhere':
+      return FRONTEND_ELSEWHERE;
   }
 }
 

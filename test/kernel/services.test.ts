@@ -498,6 +498,25 @@ describe.each(FAMILIES)('$family', ({ vip, other, remote, elsewhere, router, fam
       expectDrop(a, syn(), Reason.TRAFFIC_POLICY);
     });
 
+    test('SVC-1: what another proxy translates goes to the stack as it is', () => {
+      setServiceRange(host, family === 'IPv4' ? '10.96.0.0' : 'fd00:96::', family === 'IPv4' ? 16 : 64);
+      service([], { flags: FrontendFlag.FRONTEND_ELSEWHERE });
+      const request = syn();
+      const passed = run('from_pod', a, request);
+      expect(passed.retval).toBe(CONTINUE);
+      expect(tupleOf(passed.packet)).toEqual(tupleOf(request));
+    });
+
+    test('SVC-1: a flow whose service another proxy takes over opens anew through the stack', () => {
+      service([far]);
+      run('from_pod', a, syn());
+      removeBackend(host, far.id);
+      service([], { flags: FrontendFlag.FRONTEND_ELSEWHERE });
+      const again = run('from_pod', a, syn());
+      expect(again.retval).toBe(CONTINUE);
+      expect(tupleOf(again.packet).destination).toBe(vip);
+    });
+
     test("SVC-36: a port that the service has not is refused, an address that is nobody's dropped", () => {
       service([far]);
       setServiceRange(host, family === 'IPv4' ? '10.96.0.0' : 'fd00:96::', family === 'IPv4' ? 16 : 64);

@@ -35,7 +35,7 @@ beforeEach(() => {
   host.exec('sysctl', '-q', '-w', 'net.ipv4.conf.all.rp_filter=1', 'net.ipv4.conf.default.rp_filter=1');
   host.exec('ip', 'link', 'set', 'lo', 'up');
   host.exec('ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo');
-  host.exec('ip', 'address', 'add', '2001:db8::1/128', 'dev', 'lo');
+  host.exec('ip', 'address', 'add', '2001:db8::1/128', 'dev', 'lo', 'nodad');
   node = openNodeNetwork(host.fd);
   ensureForwarding(node);
 });

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FlowQuery, FlowVerdict } from '../../src/datapath/datapath.ts';
-import type { Commit } from '../../src/datapath/elements.ts';
 import { judge } from '../../src/datapath/judge.ts';
 import type { TableReader } from '../../src/datapath/store.ts';
 import { TableKeeper } from '../../src/datapath/table-keeper.ts';
+import { asOf } from '../unit/datapath/as-of.ts';
 import { wire } from '../unit/datapath/contract.ts';
 import { ObservedStore } from '../unit/datapath/observed-store.ts';
 import { contentsOf } from '../unit/datapath/store-contents.ts';
@@ -16,20 +16,6 @@ const NOBODY = 999;
 
 const verdictsOf = (store: TableReader, flows: readonly FlowQuery[]): FlowVerdict[] =>
   flows.map((flow) => judge(store, flow));
-
-/** As a packet sees the store that read the commit word some time ago. */
-function asOf(store: ObservedStore, commit: Commit): TableReader {
-  return {
-    commit: () => commit,
-    configFlags: () => store.configFlags(),
-    endpoint: (ifindex) => store.endpoint(ifindex),
-    address: (key) => store.address(key),
-    local: (key) => store.local(key),
-    prefixOf: (family, address) => store.prefixOf(family, address),
-    row: (key) => store.row(key),
-    portClass: (number, protocol, port) => store.portClass(number, protocol, port),
-  };
-}
 
 async function attach(keeper: TableKeeper, attached: readonly number[]): Promise<void> {
   for (const id of keeper.endpoints().keys()) if (!attached.includes(id)) await keeper.detach(id, () => undefined);

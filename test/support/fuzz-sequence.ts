@@ -39,7 +39,15 @@ const AGED_MAX = 3;
 /** Of most frontends: the more backends, the seldomer a packet meets the one that its flow leads to. */
 const SLOTS: readonly number[] = [1, 1, 1, 2, 3, 5];
 const SLOTS_MAX = 8;
-const FRONTEND_FLAGS: readonly number[] = [0, 0, 0, 0, FrontendFlag.FRONTEND_REJECT, FrontendFlag.FRONTEND_DROP];
+const FRONTEND_FLAGS: readonly number[] = [
+  0,
+  0,
+  0,
+  0,
+  FrontendFlag.FRONTEND_REJECT,
+  FrontendFlag.FRONTEND_DROP,
+  FrontendFlag.FRONTEND_ELSEWHERE,
+];
 const PACKETS = { min: 40, max: 260 } as const;
 /** Of a change between two packets. */
 const CHANGE = 0.03;

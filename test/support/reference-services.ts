@@ -60,6 +60,7 @@ export class ReferenceServices {
     const { destination, destinationPort, protocol } = packet;
     const frontend = this.#frontends.get(frontendKey(destination, destinationPort, protocol));
     if (frontend === undefined) return this.#withoutFrontend(packet);
+    if ((frontend.flags & FrontendFlag.FRONTEND_ELSEWHERE) !== 0) return { kind: 'none' };
     if ((frontend.flags & FrontendFlag.FRONTEND_DROP) !== 0) return { kind: 'drop', reason: Reason.TRAFFIC_POLICY };
     const slots = (frontend.flags & FrontendFlag.FRONTEND_REJECT) === 0 ? frontend.slots : [];
     if (slots.length === 0) return { kind: 'reject', reason: Reason.NO_BACKEND };

@@ -15,14 +15,15 @@ export function oracleFrontends(
   const byName = [...services].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   for (const service of byName) {
     // SVC-1
-    if (service.type === 'ExternalName' || service.headless || service.headlessLabel) continue;
-    if (service.proxyName !== undefined) continue;
+    if (service.type === 'ExternalName' || service.headless) continue;
+    const isElsewhere = service.proxyName !== undefined || service.headlessLabel;
     for (const address of service.clusterIPs) {
       for (const port of service.ports) {
         const key = `${address} ${port.port}/${port.protocol}`;
         if (found.has(key)) continue;
         const six = address.includes(':');
-        found.set(key, `${nameOf(service)} ${behind(service, port, six, all, location)}`);
+        const what = isElsewhere ? 'elsewhere' : behind(service, port, six, all, location);
+        found.set(key, `${nameOf(service)} ${what}`);
       }
     }
   }
@@ -41,6 +42,9 @@ function behind(
   location: NodeLocation,
 ): string {
   const endpoints = endpointsOf(service, port, six, slices, location.node);
+  // Its checksum covers the port, so a kernel's hook cannot write another.
+  if (port.protocol === 'SCTP' && [...endpoints.keys()].some((end) => !end.endsWith(` ${port.port}`)))
+    return 'elsewhere';
   const all = [...endpoints.values()];
   const ready = all.filter((endpoint) => endpoint.ready);
   const leaving = all.filter(({ serving, terminating }) => serving && terminating);
@@ -69,7 +73,6 @@ function endpointsOf(
     if (slice.addressType !== (six ? 'IPv6' : 'IPv4')) continue;
     for (const { name, protocol, port: number } of slice.ports) {
       if (name !== port.name || protocol !== port.protocol) continue;
-      if (protocol === 'SCTP' && number !== port.port) continue;
       for (const endpoint of slice.endpoints) {
         const end = `${endpoint.address} ${number}`;
         const other = found.get(end);

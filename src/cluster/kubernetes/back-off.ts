@@ -10,11 +10,14 @@ export class BackOff {
     this.#random = random;
   }
 
-  /** Milliseconds to wait before the next attempt. */
-  next(): number {
+  /**
+   * Milliseconds to wait before the next attempt.
+   * @param limitMs of this wait; the one it doubles up to goes on growing.
+   */
+  next(limitMs: number = BACKOFF_MS_MAX): number {
     const limit = Math.min(BACKOFF_MS_MAX, BACKOFF_BASE_MS * 2 ** this.#attempts);
     if (limit < BACKOFF_MS_MAX) this.#attempts += 1;
-    return this.#random() * limit;
+    return this.#random() * Math.min(limit, limitMs);
   }
 
   /** It works again. */

@@ -16,7 +16,7 @@ import type { ClusterListener, ClusterSource, Freshness, ObjectProblem, PodInqui
 import { ChangeBatch } from './change-batch.ts';
 import { objectKey } from '../snapshot.ts';
 import type { ObjectChange, ObjectVersion } from './held-objects.ts';
-import { BATCH_DELAY_MS, FAULT_TOLERATED_MS, OVERLAY_LOOK_MS } from './limits.ts';
+import { BATCH_DELAY_MS, BATCH_FIRST_MS, FAULT_TOLERATED_MS, OVERLAY_LOOK_MS } from './limits.ts';
 import { ObjectProblems } from './object-problems.ts';
 import { PodOverlay } from './pod-overlay.ts';
 import { PodQuery, type PodQueryStats } from './pod-query.ts';
@@ -53,6 +53,8 @@ export class KubernetesSource implements ClusterSource {
   #isSynced = false;
   #closed = false;
   #cancelFlush: (() => void) | undefined;
+  /** Of the last batch. */
+  #flushedMs = 0;
   #cancelLook: (() => void) | undefined;
 
   constructor(options: KubernetesSourceOptions) {
@@ -199,10 +201,12 @@ export class KubernetesSource implements ClusterSource {
     return this.#reflectors.find(({ resource }) => resource.kind === 'Pod');
   }
 
-  /** The delay runs from the first change, so no stream of changes puts it off. */
+  /** The delay runs from the batch before, or the first change, so no stream of changes puts it off. */
   #flushSoon(): void {
-    if (!this.#isSynced || this.#closed) return;
-    this.#cancelFlush ??= this.#clock.schedule(BATCH_DELAY_MS, () => this.#flush());
+    if (!this.#isSynced || this.#closed || this.#cancelFlush !== undefined) return;
+    const sinceMs = this.#clock.monotonicMs() - this.#flushedMs;
+    const waitMs = Math.max(BATCH_FIRST_MS, BATCH_DELAY_MS - sinceMs);
+    this.#cancelFlush = this.#clock.schedule(waitMs, () => this.#flush());
   }
 
   #flushNow(): void {
@@ -212,6 +216,7 @@ export class KubernetesSource implements ClusterSource {
 
   #flush(): void {
     this.#cancelFlush = undefined;
+    this.#flushedMs = this.#clock.monotonicMs();
     const { changes, services } = this.#batch.take();
     const problems = [...this.#faultProblems(), ...this.#problems.list()];
     this.#listener?.({ changes, services, problems });

@@ -26,6 +26,8 @@ export const SILENT_WATCHES_MAX = 2;
 /** The first wait after a failure is random up to this, each next one up to twice as long. */
 export const BACKOFF_BASE_MS = 500;
 export const BACKOFF_MS_MAX = 30_000;
+/** While nothing listens, or it hangs up: an attempt costs a packet or two, and the server is to be found soon when it is back. */
+export const BACKOFF_AWAY_MS_MAX = 10_000;
 /** A longer Retry-After is not followed. */
 export const RETRY_AFTER_MS_MAX = 120_000;
 /** Between looks for a type that the server does not have. */
@@ -35,8 +37,10 @@ export const NOT_OLDER_ATTEMPTS_MAX = 3;
 /** Events remembered to know a second copy of one. */
 export const RECENT_EVENTS_MAX = 1_024;
 
-/** From the first change of a batch to the batch. */
+/** From one batch of changes to the next. */
 export const BATCH_DELAY_MS = 10;
+/** From the first change after a pause to its batch: what comes in one piece goes on as one. */
+export const BATCH_FIRST_MS = 1;
 /** A resource that cannot be seen for longer is told as a problem. */
 export const FAULT_TOLERATED_MS = 30_000;
 /** Problems told at a time. */

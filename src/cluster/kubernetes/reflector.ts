@@ -16,6 +16,7 @@ import { BackOff } from './back-off.ts';
 import { type EventOutcome, HeldObjects, type ObjectChange, type ObjectVersion } from './held-objects.ts';
 import {
   ABSENT_RETRY_MS,
+  BACKOFF_AWAY_MS_MAX,
   BACKOFF_MS_MAX,
   LIST_PAGES_MAX,
   NOT_OLDER_ATTEMPTS_MAX,
@@ -283,7 +284,8 @@ export class Reflector<T> implements AsyncDisposable {
   /** What follows from an error; gives the milliseconds to wait. */
   async #recover(error: ApiError): Promise<number> {
     this.#errors[error.kind] += 1;
-    const waitMs = Math.max(this.#backOff.next(), error.retryAfterMs);
+    const limitMs = error.kind === 'network' ? BACKOFF_AWAY_MS_MAX : BACKOFF_MS_MAX;
+    const waitMs = Math.max(this.#backOff.next(limitMs), error.retryAfterMs);
     switch (error.kind) {
       case 'unauthorized': {
         this.#client.renewCredentials();

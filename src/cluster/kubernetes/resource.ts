@@ -1,6 +1,9 @@
 /** Which types of object are watched, and where the API server has them. */
 import type { Problem, Read } from '../../policy/validate.ts';
+import type { Pod } from '../../policy/model.ts';
 import { type KnownObject, READERS } from '../object-readers.ts';
+import { packPod } from '../packed-pod.ts';
+import type { Packed } from '../packed.ts';
 
 export type { Problem };
 
@@ -14,6 +17,8 @@ export interface Resource<T> {
   readonly optional: boolean;
   /** Raw object -> the slim one that is kept. Must not throw. */
   readonly read: (raw: unknown) => Read<T>;
+  /** How objects are kept. @param key the object's. @default as JSON */
+  readonly pack?: (object: T, key: string) => Packed<T>;
 }
 
 /** Plural names, by kind. Kinds without a reader are passed over. */
@@ -34,6 +39,9 @@ export function knownResources(): readonly Resource<KnownObject>[] {
     if (reader === undefined) return [];
     const { apiVersion, namespaced, read } = reader;
     const root = apiVersion.includes('/') ? '/apis' : '/api';
-    return [{ kind, apiVersion, path: `${root}/${apiVersion}/${plural}`, namespaced, optional, read }];
+    // What the reader of pods reads is pods.
+    const pack = (object: KnownObject, key: string): Packed<KnownObject> => packPod(object as Pod, key);
+    const resource = { kind, apiVersion, path: `${root}/${apiVersion}/${plural}`, namespaced, optional, read };
+    return [kind === 'Pod' ? { ...resource, pack } : resource];
   });
 }

@@ -46,7 +46,12 @@ export function shareText({ slots }: BackendView, frontend: FrontendView): strin
 }
 
 function stateText({ state, inForce }: SeenFrontend): string {
-  const word = { backends: paint('green', 'serving'), reject: paint('red', 'refused'), drop: paint('red', 'dropped') };
+  const word = {
+    backends: paint('green', 'serving'),
+    reject: paint('red', 'refused'),
+    drop: paint('red', 'dropped'),
+    elsewhere: 'left to another proxy',
+  };
   return inForce === false ? `${word[state]}, ${paint('red', 'not in force yet')}` : word[state];
 }
 

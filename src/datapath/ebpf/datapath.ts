@@ -11,6 +11,7 @@ import { membarrierGlobal, monotonicNs } from '../../kernel/system.ts';
 import type { Log } from '../../lib/log.ts';
 import type { TableDelta } from '../../policy/table-delta.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
+import type { ServiceDelta } from '../../service/delta.ts';
 import type { ServiceTables } from '../../service/tables.ts';
 import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
 import type {
@@ -216,13 +217,15 @@ export class EbpfDatapath implements Datapath {
     return this.#keeper.idsInUse();
   }
 
-  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
+  async apply(tables: VerdictTables | TableDelta, inForce?: (realized: Realized) => void): Promise<Realized> {
+    if (this.#switchover === undefined) return this.#keeper.apply(tables, inForce);
     const realized = await this.#keeper.apply(tables);
     this.#switch();
+    inForce?.(realized);
     return realized;
   }
 
-  async applyServices(tables: ServiceTables): Promise<RealizedServices> {
+  async applyServices(tables: ServiceTables | ServiceDelta): Promise<RealizedServices> {
     return this.#services.apply(tables);
   }
 

@@ -1,6 +1,7 @@
 /** A datapath that only keeps tables: for tests and dry runs. Nothing passes through it. */
 import type { TableDelta } from '../../policy/table-delta.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
+import type { ServiceDelta } from '../../service/delta.ts';
 import type { ServiceTables } from '../../service/tables.ts';
 import type { TableLimits } from '../capacity.ts';
 import type {
@@ -79,11 +80,11 @@ export class MemoryDatapath implements Datapath {
     return this.#keeper.idsInUse();
   }
 
-  async apply(tables: VerdictTables | TableDelta): Promise<Realized> {
-    return this.#keeper.apply(tables);
+  async apply(tables: VerdictTables | TableDelta, inForce?: (realized: Realized) => void): Promise<Realized> {
+    return this.#keeper.apply(tables, inForce);
   }
 
-  async applyServices(tables: ServiceTables): Promise<RealizedServices> {
+  async applyServices(tables: ServiceTables | ServiceDelta): Promise<RealizedServices> {
     return this.#services.apply(tables);
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CompilerThread } from '../../../src/agent/compile-service.ts';
+import { isServiceDelta } from '../../../src/service/delta.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
 import type { SliceEndpoint } from '../../../src/service/model.ts';
 import { endpoint, makeService, makeSlice, setService, setSlice } from '../../support/service-builders.ts';
@@ -120,7 +121,9 @@ describe('the compiler thread', () => {
     );
     const backendsIn = async (changes: readonly ClusterChange[]): Promise<number | undefined> => {
       thread.update(changes);
-      return (await thread.compile()).services?.tables.backends.ids.length;
+      const tables = (await thread.compile()).services?.tables;
+      if (tables === undefined) return undefined;
+      return isServiceDelta(tables) ? tables.changed[0]?.backends.length : tables.backends.ids.length;
     };
     const inZone = (zone: string): ClusterChange => ({
       kind: 'Node',

@@ -60,12 +60,12 @@ async function find(
 
 test('a pod that is known is found without a question', async () => {
   set(POD);
-  expect(await find()).toBe(POD);
+  expect(await find()).toEqual(POD);
   expect(questions).toBe(0);
 });
 
 test('NP-124: one that the watch brings in a moment is waited for, without a question', async () => {
-  expect(await find(NAMED, NEVER, (ms) => ms === 100 && set(POD))).toBe(POD);
+  expect(await find(NAMED, NEVER, (ms) => ms === 100 && set(POD))).toEqual(POD);
   expect(questions).toBe(0);
 });
 
@@ -74,7 +74,7 @@ test('NP-124: when the watch lags the source is asked, and again', async () => {
     if (questions === 2) set(POD);
     return answer(questions === 2 ? { kind: 'known' } : { kind: 'unknown', reason: 'no answer' });
   };
-  expect(await find()).toBe(POD);
+  expect(await find()).toEqual(POD);
   expect(questions).toBe(3);
 });
 

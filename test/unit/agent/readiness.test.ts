@@ -1,8 +1,9 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { Readiness } from '../../../src/agent/readiness.ts';
 import { Reconciler } from '../../../src/agent/reconciler.ts';
 import type { Freshness } from '../../../src/cluster/source.ts';
 import { MemoryDatapath } from '../../../src/datapath/memory/datapath.ts';
+import { CapacityError } from '../../../src/lib/errors.ts';
 import { MemoryLog } from '../cni/memory-log.ts';
 import { FakeClock } from '../lib/fake-clock.ts';
 import { FakeCompileService } from './fake-compile-service.ts';
@@ -61,12 +62,34 @@ test('what it waits for is told, to whoever asks and now and then to the log', a
   expect(clock.pending).toBe(0);
 });
 
-test('why the first tables cannot be in force ends it', async () => {
+test('first tables that cannot be in force do not end it: it says why, and is ready once later ones are', async () => {
+  compiler.failures.push(new CapacityError('rows', 9, 8, 'x/big'));
+  freshness = { synced: true, asOfMs: 1, fault: undefined };
+  synced.resolve();
+  const begun = readiness.begin();
+  await vi.waitFor(() => expect(reconciler.state().failure).not.toBe(''));
+  expect(readiness.isReady).toBe(false);
+  const reason = `the first tables are not in force yet: ${reconciler.state().failure}`;
+  expect(reason).toContain('x/big needs 9 of rows');
+  expect(readiness.reason()).toBe(reason);
+  clock.advance(10_000);
+  expect(log.lines.at(-1)).toMatchObject({ level: 'warn', fields: { reason } });
+  reconciler.submit([{ kind: 'Namespace', op: 'set', object: { name: 'a', labels: {} } }]);
+  await begun;
+  expect(readiness.isReady).toBe(true);
+  expect(readiness.reason()).toBeUndefined();
+  expect(clock.pending).toBe(0);
+});
+
+test('it ends without a word while the first tables cannot be in force', async () => {
   compiler.failures.push(new Error('no memory'));
   synced.resolve();
-  await expect(readiness.begin()).rejects.toThrow('no memory');
-  expect(readiness.isReady).toBe(false);
+  const begun = readiness.begin();
+  await vi.waitFor(() => expect(reconciler.state().failure).toBe('no memory'));
+  readiness[Symbol.dispose]();
   await reconciler.close();
+  await begun;
+  expect(readiness.isReady).toBe(false);
 });
 
 test('it ends without a word when it is not wanted any more', async () => {

@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Reconciler } from '../../../src/agent/reconciler.ts';
 import { MemoryDatapath } from '../../../src/datapath/memory/datapath.ts';
-import type { Realized } from '../../../src/datapath/datapath.ts';
+import type { Datapath } from '../../../src/datapath/datapath.ts';
 import { StaleDeltaError } from '../../../src/datapath/stale-delta.ts';
 import { CapacityError } from '../../../src/lib/errors.ts';
 import type { ClusterChange } from '../../../src/policy/model.ts';
-import type { TableDelta } from '../../../src/policy/table-delta.ts';
-import type { VerdictTables } from '../../../src/policy/tables.ts';
 import { MemoryLog } from '../cni/memory-log.ts';
 import { FakeCompileService } from './fake-compile-service.ts';
 
@@ -15,6 +13,8 @@ let log: MemoryLog;
 let applied: number[];
 /** Thrown by the next calls of `apply`, first one first. */
 let refusals: Error[];
+/** Tables are in force, and what only earlier ones used stays until it settles. */
+let leaving: Promise<void>;
 let reconciler: Reconciler;
 
 beforeEach(async () => {
@@ -23,12 +23,15 @@ beforeEach(async () => {
   log = new MemoryLog();
   applied = [];
   refusals = [];
+  leaving = Promise.resolve();
   const datapath = await MemoryDatapath.open();
-  const apply = async (tables: VerdictTables | TableDelta): Promise<Realized> => {
+  const apply: Datapath['apply'] = async (tables, inForce) => {
     const refusal = refusals.shift();
     if (refusal !== undefined) throw refusal;
     applied.push(tables.revision);
-    return datapath.apply(tables);
+    const realized = await datapath.apply(tables, inForce);
+    await leaving;
+    return realized;
   };
   reconciler = new Reconciler({ compiler, datapath: { apply }, log, onTables: () => undefined });
 });
@@ -55,6 +58,7 @@ describe('a step', () => {
     await reconciler.realized(submit('a'));
     expect(names(compiler.batches[0])).toEqual(['a']);
     expect(applied).toEqual([1]);
+    await pass();
     expect(compiler.inForce).toEqual([1]);
     expect(reconciler.state()).toMatchObject({ submitted: 1, realized: 1, revision: 1, failure: '' });
   });
@@ -200,6 +204,59 @@ describe('a step that fails', () => {
     );
     expect(applied).toEqual([1]);
     expect(reconciler.state().problems).toMatchObject([{ kind: 'limit' }]);
+  });
+});
+
+describe('what only earlier tables used', () => {
+  test('holds up neither those who wait for the change nor the steps that follow; ids are free once it is gone', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    leaving = promise;
+    await reconciler.realized(submit('a'));
+    await reconciler.realized(submit('b'));
+    expect(applied).toEqual([1, 2]);
+    expect(compiler.inForce).toEqual([]);
+    resolve();
+    await pass();
+    expect(compiler.inForce).toEqual([1, 2]);
+  });
+
+  test('is told when it cannot be removed, and removed by whole tables after a pause', async () => {
+    leaving = Promise.reject(new Error('no grace'));
+    await reconciler.realized(submit('a'));
+    await pass();
+    leaving = Promise.resolve();
+    expect(log.lines.at(-1)).toMatchObject({ level: 'error', fields: { err: new Error('no grace') } });
+    expect(reconciler.state()).toMatchObject({ realized: 1, failure: '' });
+    expect(compiler.inForce).toEqual([]);
+    await pass(10_000);
+    expect(compiler.forms).toEqual(['whole', 'whole']);
+    expect(compiler.inForce).toEqual([2]);
+    await pass(60_000);
+    expect(compiler.forms).toHaveLength(2);
+  });
+
+  test('is removed with the next change when that comes first', async () => {
+    leaving = Promise.reject(new Error('no grace'));
+    await reconciler.realized(submit('a'));
+    await pass();
+    leaving = Promise.resolve();
+    await reconciler.realized(submit('b'));
+    await pass(60_000);
+    expect(compiler.forms).toEqual(['whole', 'whole']);
+  });
+
+  test('is waited for by close', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    leaving = promise;
+    await reconciler.realized(submit('a'));
+    let isClosed = false;
+    const closed = reconciler.close().then(() => {
+      isClosed = true;
+    });
+    await pass();
+    expect(isClosed).toBe(false);
+    resolve();
+    await closed;
   });
 });
 

@@ -4,7 +4,8 @@ import { ServiceStep } from '../../../src/agent/service-step.ts';
 import type { RealizedServices } from '../../../src/datapath/datapath.ts';
 import { CapacityError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
-import { exceededLimits, largestServices, makeServiceTables, type ServiceTables } from '../../../src/service/tables.ts';
+import type { ServiceDelta } from '../../../src/service/delta.ts';
+import { largestServices, makeServiceTables, type ServiceTables } from '../../../src/service/tables.ts';
 import {
   endpoint,
   makeService,
@@ -27,7 +28,7 @@ function resolved(fields: Partial<ResolvedServices> = {}): ResolvedServices {
   );
   const tables = makeServiceTables(scenario.last, []);
   const largest = largestServices(scenario.last.frontends);
-  return { tables, problems: [], exceeded: exceededLimits(tables), largest, ...fields };
+  return { tables, problems: [], largest, ...fields };
 }
 
 const ignore = (): void => undefined;
@@ -40,7 +41,7 @@ function stepWith(outcomes: readonly (Error | undefined)[]): {
 } {
   const left = [...outcomes];
   const applied: number[] = [];
-  const applyServices = async (tables: ServiceTables): Promise<RealizedServices> => {
+  const applyServices = async (tables: ServiceTables | ServiceDelta): Promise<RealizedServices> => {
     const error = left.shift();
     if (error !== undefined) throw error;
     applied.push(tables.revision);
@@ -63,18 +64,36 @@ test('what does not fit is said with the largest Services, is not tried again, a
   expect([applied, step.state().failure]).toEqual([[1], '']);
 });
 
-test('a limit that is passed is found before anything is written', async () => {
-  const { step, applied } = stepWith([]);
-  step.take(resolved({ exceeded: [{ limit: 'FRONTENDS_MAX', needed: 70_000, available: 65_536 }] }));
-  await step.run();
-  expect(applied).toEqual([]);
-  expect(step.state().failure).toMatch(/^the Services needs 70000 of FRONTENDS_MAX/);
-});
-
 test('another failure leaves them pending', async () => {
   const { step, applied } = stepWith([new Error('the kernel says no')]);
   step.take(resolved());
   await expect(step.run()).rejects.toThrow('the kernel says no');
   await step.run();
   expect(applied).toEqual([1]);
+});
+
+test('a delta waits behind whole tables, and is one with the delta before it', async () => {
+  const entry = (key: string, id: number): ServiceDelta['changed'][number] => ({
+    key,
+    id,
+    flags: 2,
+    affinitySeconds: 0,
+    backends: [],
+    slots: new Uint32Array(),
+  });
+  const deltas: readonly ServiceDelta[] = [
+    { revision: 2, changed: [entry('a', 1), entry('b', 2)], removed: ['c'] },
+    { revision: 3, changed: [entry('b', 3), entry('c', 4)], removed: ['a'] },
+  ];
+  const taken: (ServiceTables | ServiceDelta)[] = [];
+  const applyServices = async (tables: ServiceTables | ServiceDelta): Promise<RealizedServices> => {
+    taken.push(tables);
+    return { revision: tables.revision, writes: 1, frontends: 2, backends: 4, slots: 62 };
+  };
+  const step = new ServiceStep({ datapath: { applyServices }, log: silentLog });
+  const whole = resolved();
+  step.take(whole);
+  for (const tables of deltas) step.take(resolved({ tables }));
+  await step.run();
+  expect(taken).toEqual([whole.tables, { revision: 3, changed: [entry('b', 3), entry('c', 4)], removed: ['a'] }]);
 });

@@ -87,4 +87,18 @@ describe('endpoints', () => {
     expect(settled).toEqual([1, 2, 3]);
     expect(settling.size).toBe(0);
   });
+
+  test('are all settled for everybody who asks at the same time', async () => {
+    let ended = 0;
+    const settle = async (): Promise<void> => {
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+      ended += 1;
+    };
+    const slow = new Settling({ settle, clock, log });
+    slow.add(1);
+    const first = slow.flush();
+    await slow.flush();
+    expect(ended).toBe(1);
+    await first;
+  });
 });

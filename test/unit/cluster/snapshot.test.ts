@@ -86,3 +86,41 @@ test('NP-125: an endpoint is of a pod when name and uid agree, where both have o
   const pods = [pod('web', { uid: '1' }), pod('web'), pod('web', { uid: '2' }), pod('db', { uid: '1' })];
   expect(pods.map((each) => snapshot.hasEndpoint(each))).toEqual([true, true, false, false]);
 });
+
+test('an address tells the pod that it is of; while two have it, one of them', () => {
+  const snapshot = new Snapshot();
+  snapshot.apply([set(pod('old')), set(pod('new')), set(pod('job', { podIPs: ['10.0.0.9'], terminal: true }))]);
+  expect(snapshot.podAt('10.0.0.1')).toMatch(/^shop\/(old|new)$/);
+  snapshot.apply([gone('old')]);
+  expect(['10.0.0.1', '10.0.0.9', 'nothing'].map((address) => snapshot.podAt(address))).toEqual([
+    'shop/new',
+    undefined,
+    undefined,
+  ]);
+});
+
+test('the map of pods says what a map of them would', () => {
+  const snapshot = new Snapshot();
+  const [web, db] = [pod('web'), pod('db', { podIPs: ['fd00::1'], labels: { app: 'db' } })];
+  snapshot.apply([set(web), set(db)]);
+  const expected = new Map([web, db].map((object) => [`shop/${object.name}`, object]));
+  expect(new Map(snapshot.pods)).toEqual(expected);
+  expect([...snapshot.pods.keys(), ...snapshot.pods.values()]).toEqual([...expected.keys(), ...expected.values()]);
+  const seen: unknown[] = [];
+  // oxlint-disable-next-line unicorn/no-array-for-each -- the method is what is tested.
+  snapshot.pods.forEach((object, key) => seen.push([key, object]));
+  expect(seen).toEqual([...expected]);
+  expect([snapshot.pods.has('shop/web'), snapshot.pods.has('shop/x'), snapshot.pods.get('shop/x')]).toEqual([
+    true,
+    false,
+    undefined,
+  ]);
+});
+
+test('without policies they are passed over', () => {
+  const snapshot = new Snapshot({ keepsPolicies: false });
+  const podSelector = { matchLabels: {}, matchExpressions: [] };
+  const object = { namespace: 'shop', name: 'p', podSelector, policyTypes: [], ingress: [], egress: [] };
+  snapshot.apply([{ kind: 'NetworkPolicy', op: 'set', object }]);
+  expect([snapshot.networkPolicies.size, snapshot.revision]).toEqual([0, 1]);
+});

@@ -157,6 +157,17 @@ describe('Services', () => {
     expect(lint([change], [each])).toEqual([]);
   });
 
+  test('CNP-26, SL073: a Deny that a pod meets on its way to itself, once a rule', () => {
+    const denial = top({ ingress: [deny(all)] });
+    const web = service();
+    const labelled = ['a', 'b'].map((name, i) => set.pod(makePod(name, { ip: `10.1.1.${i}`, labels: { app: 'web' } })));
+    expect(lint([denial, ...labelled], [web])).toMatchObject([
+      { id: 'SL073', policy: 'cnp:top', path: 'spec.ingress[0]' },
+    ]);
+    expect(lint([denial, ...labelled], [service({ selector: {} })])).toEqual([]);
+    expect(lint([top({ ingress: [accept(all), deny(networks('10.0.0.0/8'))] }), ...labelled], [web])).toEqual([]);
+  });
+
   test('SL052: an ipBlock of Service addresses', () => {
     const to = (cidr: string): ClusterChange =>
       set.policy(makePolicy('p', { subject: selector({ app: 'db' }), egress: [rule([block(cidr)])] }));

@@ -28,8 +28,6 @@ describe('which Services have frontends', () => {
   test.each<[string, Partial<Service>]>([
     ['a headless one', { headless: true, clusterIPs: [] }],
     ['an ExternalName', { type: 'ExternalName', clusterIPs: [] }],
-    ['one that another proxy serves', { proxyName: 'other' }],
-    ['one with the label headless', { headlessLabel: true }],
   ])('SVC-1: %s has none, and gets them when that ends', (_, fields) => {
     const scenario = new ServiceScenario([setService(web(fields)), setSlice(webSlice())]);
     expect([scenario.lines(), scenario.messages()]).toEqual([[], []]);
@@ -39,12 +37,27 @@ describe('which Services have frontends', () => {
     expect(scenario.lines()).toEqual([]);
   });
 
-  test('SVC-1: a resolver with a proxy name serves the Services of that name and no others', () => {
+  test.each<[string, Partial<Service>]>([
+    ['one that another proxy serves', { proxyName: 'other' }],
+    ['one with the label headless', { headlessLabel: true }],
+  ])('SVC-1: %s is left to the other, and gets backends when that ends', (_, fields) => {
+    const scenario = new ServiceScenario([setService(web(fields)), setSlice(webSlice()), setSlice(webSlice())]);
+    expect([scenario.lines(), scenario.messages()]).toEqual([['10.96.0.1:80/TCP -> elsewhere'], []]);
+    scenario.change(setService(web()));
+    expect(scenario.lines()).toEqual(['10.96.0.1:80/TCP -> 10.0.0.1:8080 10.0.0.2:8080']);
+    scenario.change(setService(web(fields)));
+    expect(scenario.lines()).toEqual(['10.96.0.1:80/TCP -> elsewhere']);
+  });
+
+  test('SVC-1: a resolver with a proxy name serves the Services of that name and leaves the others alone', () => {
     const changes = [
       setService(web({ proxyName: 'ours' })),
       setService(makeService('shop/b', { clusterIPs: ['10.96.0.2'] })),
     ];
-    expect(new ServiceScenario(changes, { proxyName: 'ours' }).lines()).toEqual(['10.96.0.1:80/TCP -> reject']);
+    expect(new ServiceScenario(changes, { proxyName: 'ours' }).lines()).toEqual([
+      '10.96.0.1:80/TCP -> reject',
+      '10.96.0.2:80/TCP -> elsewhere',
+    ]);
   });
 
   test.each(['NodePort', 'LoadBalancer'] as const)('a %s has its cluster IP', (type) => {
@@ -179,10 +192,10 @@ describe('SCTP', () => {
     expect(linesOf({ ports }, slicePorts(3868))).toEqual(['10.96.0.1:3868/SCTP -> 10.0.0.1:3868 10.0.0.2:3868']);
   });
 
-  test('is refused, and reported, where it does not', () => {
+  test('is left to another proxy, and reported, where it does not', () => {
     const scenario = new ServiceScenario([setService(web({ ports })), setSlice(webSlice(slicePorts(3869)))]);
-    expect(scenario.lines()).toEqual(['10.96.0.1:3868/SCTP -> reject']);
-    expect(scenario.last.problems).toMatchObject([{ kind: 'Service', path: 'spec.ports[0]', severity: 'error' }]);
+    expect(scenario.lines()).toEqual(['10.96.0.1:3868/SCTP -> elsewhere']);
+    expect(scenario.last.problems).toMatchObject([{ kind: 'Service', path: 'spec.ports[0]', severity: 'warning' }]);
   });
 });
 

@@ -27,6 +27,8 @@ const PODS_PER_ROUND = 10;
 const PAUSE_MS = 100;
 /** A full node that comes back. */
 const BURST_PODS = 110;
+/** Both keep their files in memory, as Sluice does by default: /run of a node is no disk. */
+const MEMORY = '/dev/shm';
 const PTP = '/usr/lib/cni/ptp';
 const LAUNCHER = join(import.meta.dirname, '../dist/sluice-cni');
 
@@ -225,7 +227,7 @@ export const question: Question = {
   asks: 'How long does a runtime wait for ADD and DEL, with policy in force when ADD returns?',
   run: async (options) => {
     requirePackage('containernetworking-plugins', PTP, options.tell);
-    await using cluster = await ClusterHost.start({ nodes: 1, attach: 'auto' });
+    await using cluster = await ClusterHost.start({ nodes: 1, attach: 'auto', parent: MEMORY });
     try {
       return await measure(options, cluster);
     } catch (error) {

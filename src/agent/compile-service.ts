@@ -130,7 +130,8 @@ export class CompilerThread implements CompileService {
   async #post(): Promise<void> {
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
       this.#worker.postMessage(request);
-      if (request.kind === 'update') await setImmediate();
+      // A compile that follows a few changes must not wait for a busy thread; only what is much is spread over turns.
+      if (request.kind === 'update' && isPortion(request)) await setImmediate();
       this.#waiting.shift();
     }
   }
@@ -154,4 +155,8 @@ export class CompilerThread implements CompileService {
     this.#asking = [];
     onEnd(error);
   }
+}
+
+function isPortion({ changes, services }: Extract<CompilerRequest, { kind: 'update' }>): boolean {
+  return changes.length >= PORTION_CHANGES || services.length >= PORTION_CHANGES;
 }

@@ -78,7 +78,7 @@ describe('compile', () => {
     expect(stdout).toContain('3 shop/db-0: ingress 3 (shop/db, shop/default-deny), egress 1');
     expect(stdout).toMatch(/peer classes\n {2}3: pods tier=web in namespace shop|peer classes\n {2}3: pods tier=/);
     expect(stdout).not.toContain(': ?');
-    expect(stdout).toMatch(/^rows +4 +262144 +304$/m);
+    expect(stdout).toMatch(/^rows +4 +524288 +304$/m);
     expect(exitCode).toBe(0);
   });
 

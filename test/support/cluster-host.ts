@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly settings?: readonly string[];
   /** Where the agents' desired state comes from. @default the folder of manifests itself */
   readonly api?: ApiServer;
+  /** Where the folder of everything is made. @default that of temporary files */
+  readonly parent?: string;
 }
 
 export interface PlacedPod extends PodSpec {
@@ -51,12 +53,12 @@ export class ClusterHost implements AsyncDisposable {
   readonly #number: number;
 
   private constructor(options: ClusterOptions) {
-    const { api } = options;
+    const { api, parent } = options;
     this.#options = options;
     this.#api = api;
     clusters += 1;
     this.#number = clusters;
-    this.directory = this.ledger.makeDirectory('sluice-test');
+    this.directory = this.ledger.makeDirectory('sluice-test', parent);
     for (const name of ['manifests', 'staging', 'run', 'state', 'bpf']) mkdirSync(join(this.directory, name));
     const folders = [join(this.directory, 'manifests'), join(this.directory, 'staging')] as const;
     this.manifests = api === undefined ? new ManifestFolder(...folders) : new ServedManifests(...folders, api);

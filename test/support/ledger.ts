@@ -31,8 +31,8 @@ export class Ledger implements Disposable {
   }
 
   /** A directory of its own, removed with everything in it. */
-  makeDirectory(name: string): string {
-    const path = mkdtempSync(join(tmpdir(), `${name}-`));
+  makeDirectory(name: string, parent: string = tmpdir()): string {
+    const path = mkdtempSync(join(parent, `${name}-`));
     this.add(path, () => {
       rmSync(path, { recursive: true, force: true });
     });

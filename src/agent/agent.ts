@@ -67,6 +67,7 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: OnFat
     measured: {
       status: () => status(),
       watches: () => kubernetes?.source.stats() ?? new Map(),
+      podQueries: () => kubernetes?.source.queryStats(),
       cniLoad: () => requests.handler.load,
     },
     version: packageJson.version,

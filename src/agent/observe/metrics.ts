@@ -4,6 +4,7 @@
  * bounded by the code.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
+import type { PodQueryStats } from '../../cluster/kubernetes/pod-query.ts';
 import type { ReflectorStats } from '../../cluster/kubernetes/reflector.ts';
 import type { AgentStatus } from '../status.ts';
 
@@ -12,6 +13,8 @@ export interface Measured {
   status(): AgentStatus;
   /** By kind; empty for sources that watch no API server. */
   watches(): ReadonlyMap<string, ReflectorStats>;
+  /** What became of queries for single pods; undefined for sources that are asked for none. */
+  podQueries(): PodQueryStats | undefined;
   /** CNI requests under way and those that wait for their turn. */
   cniLoad(): { readonly running: number; readonly waiting: number };
 }
@@ -89,6 +92,37 @@ const READINGS: readonly Reading[] = [
       [...measured.watches()].map(([kind, { errors }]) => ({
         labels: { kind },
         value: Object.values(errors).reduce((sum, count) => sum + count, 0),
+      })),
+  },
+  {
+    name: 'sluice_pod_queries_total',
+    help: 'Queries for a single pod that the runtime named before the watch had brought it, by what became of them.',
+    type: 'counter',
+    labels: ['result'],
+    read: (_, measured) => {
+      const stats = measured.podQueries();
+      if (stats === undefined) return [];
+      return (['found', 'absent', 'failed', 'refused'] as const).map((result) => ({
+        labels: { result },
+        value: stats[result],
+      }));
+    },
+  },
+  {
+    name: 'sluice_routes_failed',
+    help: '1 while routes, tunnels or rules of the node are not as they should be; `sluice status` says why.',
+    type: 'gauge',
+    read: ({ routing }) => one(routing.failure !== ''),
+  },
+  {
+    name: 'sluice_node_routes',
+    help: 'podCIDRs of other nodes by how they are reached.',
+    type: 'gauge',
+    labels: ['kind'],
+    read: ({ routing }) =>
+      (['direct', 'vxlan', 'none'] as const).map((kind) => ({
+        labels: { kind },
+        value: routing.nodes.filter((route) => route.kind === kind).length,
       })),
   },
   {

@@ -26,7 +26,12 @@ function metricsOf(look: () => AgentStatus): AgentMetrics {
     ],
   ]);
   return new AgentMetrics({
-    measured: { status: look, watches: () => watches, cniLoad: () => ({ running: 1, waiting: 2 }) },
+    measured: {
+      status: look,
+      watches: () => watches,
+      podQueries: () => ({ running: 0, found: 4, absent: 1, failed: 0, refused: 2 }),
+      cniLoad: () => ({ running: 1, waiting: 2 }),
+    },
     version: '1.2.3',
     wallMs: () => AS_OF_MS + 2500,
   });
@@ -61,6 +66,8 @@ describe('metrics', () => {
     expect(found.get('sluice_packet_bytes_total{reason="allowed",direction="egress"}')).toBe(3400);
     expect(found.get('sluice_watch_errors_total{kind="Pod"}')).toBe(3);
     expect(found.get('sluice_cni_requests{state="waiting"}')).toBe(2);
+    expect(found.get('sluice_pod_queries_total{result="found"}')).toBe(4);
+    expect(found.get('sluice_routes_failed')).toBe(0);
     expect(found.get('sluice_build_info{version="1.2.3"}')).toBe(1);
   });
 

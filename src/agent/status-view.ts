@@ -1,6 +1,7 @@
 /** The view of it all, for `sluice status`. */
 import type { ClusterSource } from '../cluster/source.ts';
 import type { EbpfDatapath } from '../datapath/ebpf/datapath.ts';
+import type { Ipam } from '../ipam/ipam.ts';
 import type { DropReporter } from './drop-report.ts';
 import type { EndpointRecord, EndpointRecords } from './endpoint-record.ts';
 import type { NodeRanges } from './node-ranges.ts';
@@ -15,6 +16,7 @@ export interface StatusParts {
   readonly options: AgentOptions;
   readonly source: ClusterSource;
   readonly records: EndpointRecords;
+  readonly ipam: Pick<Ipam, 'usage'>;
   readonly datapath: EbpfDatapath;
   readonly reconciler: Reconciler;
   readonly services: ServiceStep;
@@ -39,6 +41,8 @@ export function readAgentStatus(parts: StatusParts, ready: boolean): AgentStatus
     services: servicesStatus(services.state()),
     flows: flowStatus(options.flows, datapath.flowUsage(), (id) => records.list().find((record) => record.id === id)),
     podCIDRs: ranges.podCidrs,
+    ipam: parts.ipam.usage(),
+    tableFill: datapath.tableFill(),
     routing: parts.routing.status(),
     endpoints: records.list().map((record) => endpointStatus(record, drops)),
     objectProblems: parts.problems.list(),

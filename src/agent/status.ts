@@ -1,6 +1,8 @@
 /** What `sluice status` shows, as JSON: stable names, additions only. */
 import type { ObjectProblem } from '../cluster/source.ts';
+import type { TableFill } from '../datapath/capacity.ts';
 import type { Counter } from '../datapath/datapath.ts';
+import type { RangeUsage } from '../ipam/ipam.ts';
 import type { CompileProblem } from '../policy/compiler.ts';
 import type { FlowSettings } from './flow-settings.ts';
 import type { RoutingStatus } from './routing/status.ts';
@@ -58,6 +60,10 @@ export interface AgentStatus {
   };
   readonly flows: FlowStatus;
   readonly podCIDRs: readonly string[];
+  /** How full each of the ranges in use is. */
+  readonly ipam: readonly RangeUsage[];
+  /** How full the tables of policy are. */
+  readonly tableFill: readonly TableFill[];
   readonly routing: RoutingStatus;
   readonly endpoints: readonly EndpointStatus[];
   readonly objectProblems: readonly ObjectProblem[];

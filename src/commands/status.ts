@@ -37,7 +37,8 @@ export function formatStatus(status: AgentStatus): string {
     `instance ${status.instance} on node ${status.node}: ${state}`,
     `  in force     generation ${tables.generation}${outstanding(tables)}`,
     `  source       ${sourceText(source)}`,
-    `  podCIDRs     ${status.podCIDRs.join(', ') || 'none'}`,
+    `  podCIDRs     ${rangesText(status)}`,
+    `  tables       ${fillText(status)}`,
     `  routing      ${routingLine(status.routing)}`,
     `  iptables     ${iptablesLine(status.routing)}`,
     `  programs     attached by ${status.attach}`,
@@ -61,6 +62,21 @@ export function formatStatus(status: AgentStatus): string {
 function sourceText({ synced, asOf, fault }: AgentStatus['source']): string {
   if (!synced) return `not seen whole yet${fault === '' ? '' : `: ${fault}`}`;
   return fault === '' ? `as of ${asOf}` : `as of ${asOf}; since then: ${fault}`;
+}
+
+/** The ranges of the node, and how full those in use are. */
+function rangesText({ podCIDRs, ipam }: AgentStatus): string {
+  const texts = podCIDRs.map((cidr) => {
+    const usage = ipam.find((range) => range.cidr === cidr);
+    if (usage === undefined) return cidr;
+    const { held, resting, free } = usage;
+    return `${cidr} (${held} held, ${resting === 0 ? '' : `${resting} resting, `}${free} free)`;
+  });
+  return texts.join(', ') || 'none';
+}
+
+function fillText({ tableFill }: AgentStatus): string {
+  return tableFill.map(({ table, used, max }) => `${used} of ${max} ${table}`).join(', ');
 }
 
 function outstanding({ submitted, realized, failure }: AgentStatus['tables']): string {

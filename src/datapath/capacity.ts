@@ -18,6 +18,15 @@ export const DEFAULT_LIMITS: TableLimits = {
   rows: LIMIT_ROWS,
 };
 
+export const TABLES = ['endpoints', 'addresses', 'prefixes', 'rows'] as const;
+
+/** How full a table is. */
+export interface TableFill {
+  readonly table: keyof TableLimits;
+  readonly used: number;
+  readonly max: number;
+}
+
 /** A direction that was open, that the refused tables would isolate, and that was closed instead. */
 export interface ClosedDirection {
   readonly endpointId: number;
@@ -47,7 +56,7 @@ export class TableCapacityError extends CapacityError {
 
 /** @throws CapacityError for the first table that would not hold what both sides of a transition need together. */
 export function checkCapacity(needed: TableLimits, limits: TableLimits): void {
-  for (const table of ['endpoints', 'addresses', 'prefixes', 'rows'] as const) {
+  for (const table of TABLES) {
     if (needed[table] <= limits[table]) continue;
     throw new CapacityError(table, needed[table], limits[table], 'the transition');
   }

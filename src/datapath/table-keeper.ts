@@ -15,7 +15,7 @@ import { isDelta, type TableDelta } from '../policy/table-delta.ts';
 import type { VerdictTables } from '../policy/tables.ts';
 import { adopt } from './adopt.ts';
 import { type ApplyOptions, bringInForce, writeAll, writesOf } from './apply.ts';
-import { DEFAULT_LIMITS, TableCapacityError, type TableLimits } from './capacity.ts';
+import { DEFAULT_LIMITS, TableCapacityError, type TableLimits, type TableFill, TABLES } from './capacity.ts';
 import { CleanUps } from './clean-ups.ts';
 import { compareTables } from './compare.ts';
 import type { EndpointWiring, Realized } from './datapath.ts';
@@ -85,6 +85,18 @@ export class TableKeeper {
 
   endpoints(): ReadonlyMap<number, EndpointWiring> {
     return new Map([...this.#image.endpoints].map(([id, { wiring }]) => [id, wiring]));
+  }
+
+  /** Elements of what is in force, and room for them. Of `rows` a transition needs those of both sides for a while. */
+  fill(): readonly TableFill[] {
+    const { endpoints, addresses, prefixes, rows } = this.#image;
+    const used: TableLimits = {
+      endpoints: endpoints.size,
+      addresses: addresses.size,
+      prefixes: prefixes.classes.length,
+      rows: [...rows.values()].reduce((sum, { ruleSet }) => sum + ruleSet.length, 0),
+    };
+    return TABLES.map((table) => ({ table, used: used[table], max: this.#limits[table] }));
   }
 
   idsInUse(): IdsInUse {

@@ -48,6 +48,15 @@ export interface Allocation {
   readonly sinceMs: number;
 }
 
+/** Addresses of a range by what they are. */
+export interface RangeUsage {
+  readonly cidr: string;
+  readonly held: number;
+  /** Given back of late, and not given again for a while. */
+  readonly resting: number;
+  readonly free: number;
+}
+
 export class Ipam implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #folder: string;
@@ -158,6 +167,16 @@ export class Ipam implements AsyncDisposable {
       if (!pools.some((pool) => pool.hasFree())) return this.#exhausted(pools, 0);
     }
     return undefined;
+  }
+
+  /** How full each range is. */
+  usage(): readonly RangeUsage[] {
+    for (const address of this.#resting.takeEnded()) this.#updatePools(address);
+    return this.#pools.map((pool) => {
+      const held = [...this.#heldAddresses].filter((address) => pool.gives(address)).length;
+      const { cidr, count } = pool.range;
+      return { cidr, held, resting: pool.busy - held, free: count - pool.busy };
+    });
   }
 
   /** Every allocation in force, also those being released. */

@@ -24,6 +24,11 @@ export class RangePool {
     return this.#busy.includes(0);
   }
 
+  /** Addresses that are held or rest. */
+  get busy(): number {
+    return this.#busy.reduce((sum, byte) => sum + byte, 0);
+  }
+
   /** Whether the address is one that this range gives. */
   gives(address: string): boolean {
     return indexOf(this.range, address) !== undefined;

@@ -197,6 +197,34 @@ const READINGS: readonly Reading[] = [
       })),
   },
   {
+    name: 'sluice_table_elements',
+    help: 'Elements in force of the tables of policy.',
+    type: 'gauge',
+    labels: ['table'],
+    read: ({ tableFill }) => tableFill.map(({ table, used }) => ({ labels: { table }, value: used })),
+  },
+  {
+    name: 'sluice_table_limit',
+    help: 'Room in the tables of policy.',
+    type: 'gauge',
+    labels: ['table'],
+    read: ({ tableFill }) => tableFill.map(({ table, max }) => ({ labels: { table }, value: max })),
+  },
+  {
+    name: 'sluice_ipam_addresses',
+    help: "Addresses of the node's podCIDRs by family and state: held by a pod, resting after one, free.",
+    type: 'gauge',
+    labels: ['family', 'state'],
+    read: ({ ipam }) =>
+      (['4', '6'] as const).flatMap((family) => {
+        const ranges = ipam.filter(({ cidr }) => cidr.includes(':') === (family === '6'));
+        return (['held', 'resting', 'free'] as const).map((state) => ({
+          labels: { family, state },
+          value: ranges.reduce((sum, range) => sum + range[state], 0),
+        }));
+      }),
+  },
+  {
     name: 'sluice_flows',
     help: 'Flows seen both ways that the kernel remembers, at most.',
     type: 'gauge',

@@ -13,7 +13,7 @@ import type { TableDelta } from '../../policy/table-delta.ts';
 import type { VerdictTables } from '../../policy/tables.ts';
 import type { ServiceDelta } from '../../service/delta.ts';
 import type { ServiceTables } from '../../service/tables.ts';
-import { DEFAULT_LIMITS, type TableLimits } from '../capacity.ts';
+import { DEFAULT_LIMITS, type TableLimits, type TableFill } from '../capacity.ts';
 import type {
   AttachPace,
   Counter,
@@ -245,6 +245,11 @@ export class EbpfDatapath implements Datapath {
 
   counters(): readonly Counter[] {
     return readCounters(this.#object.map('counters'));
+  }
+
+  /** How full the tables of policy are. */
+  tableFill(): readonly TableFill[] {
+    return this.#keeper.fill();
   }
 
   /** Flows seen both ways, by the endpoint that is counted for them: upper bounds. */

@@ -21,6 +21,14 @@ export const WELL: AgentStatus = {
     iptables: { flavour: 'nft', by: 'kubelet', alsoIn: '' },
     failure: '',
   },
+  ipam: [
+    { cidr: '10.1.0.0/24', held: 2, resting: 1, free: 250 },
+    { cidr: 'fd00::/64', held: 2, resting: 0, free: 65_533 },
+  ],
+  tableFill: [
+    { table: 'endpoints', used: 2, max: 4096 },
+    { table: 'rows', used: 7, max: 524_288 },
+  ],
   endpoints: [],
   objectProblems: [],
   compileProblems: [],

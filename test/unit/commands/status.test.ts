@@ -43,7 +43,8 @@ describe('the table', () => {
       'instance default on node n1: well',
       '  in force     generation 3',
       '  source       as of 2026-01-02T03:04:05.678Z',
-      '  podCIDRs     10.1.0.0/24, fd00::/64',
+      '  podCIDRs     10.1.0.0/24 (2 held, 1 resting, 250 free), fd00::/64 (2 held, 65533 free)',
+      '  tables       2 of 4096 endpoints, 7 of 524288 rows',
       '  routing      auto: no other node; MTU of pods 1450',
       '  iptables     nft (by kubelet); pods are masqueraded out of the cluster',
       '  programs     attached by tcx',
@@ -60,20 +61,20 @@ describe('the table', () => {
 
   test('has a line for each endpoint, in columns, with the policies of each side', () => {
     const isolated = { ...ENDPOINT, pod: 'x/longer', addresses: ['10.1.0.22'], ingressPolicies: ['x/deny', 'x/web'] };
-    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(11, 13)).toEqual([
+    expect(shown({ endpoints: [ENDPOINT, isolated] }).slice(12, 14)).toEqual([
       '  x/a       10.1.0.1 fd00::1  slabcdefghijklm  ingress open           egress open',
       '  x/longer  10.1.0.22         slabcdefghijklm  ingress x/deny, x/web  egress open',
     ]);
   });
 
   test('does not call an endpoint open that is closed', () => {
-    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[11]).toMatch(/ingress closed {2}egress closed$/);
+    expect(shown({ endpoints: [{ ...ENDPOINT, closed: true }] })[12]).toMatch(/ingress closed {2}egress closed$/);
   });
 
   test('has the place, the hint and the line of an object that could not be taken', () => {
     const lines = shown({ objectProblems: [PROBLEM] });
     expect(lines[0]).toBe('instance default on node n1: needs attention');
-    expect(lines.slice(13, 17)).toEqual([
+    expect(lines.slice(14, 18)).toEqual([
       'problems',
       '  /etc/sluice/web.yaml:9:11: error: NetworkPolicy x/web: spec.ingress[0].ports[0].port: must be 1 to 65535 ' +
         '(a named port is text)',
@@ -97,7 +98,7 @@ describe('the table', () => {
     expect(shown({ tables })[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes: on their way');
     const failed = shown({ tables: { ...tables, failure: 'x/big needs 9 of rows, which holds 8' } });
     expect(failed[1]).toBe('  in force     generation 3, without the newest 2 of 6 changes');
-    expect(failed[9]).toBe('  not in force x/big needs 9 of rows, which holds 8');
+    expect(failed[10]).toBe('  not in force x/big needs 9 of rows, which holds 8');
   });
 
   test('says that the source was never seen whole, and why', () => {
@@ -128,7 +129,7 @@ describe('the table', () => {
       { node: 'n3', podCIDR: '10.1.2.0/24', ...lost },
     ];
     const lines = shown({ routing: { ...WELL.routing, tunnels: [tunnel], nodes } });
-    expect(lines[4]).toBe('  routing      auto: 1 vxlan over svabc4, 1 without a route of ours; MTU of pods 1450');
+    expect(lines[5]).toBe('  routing      auto: 1 vxlan over svabc4, 1 without a route of ours; MTU of pods 1450');
     expect(lines).toContain('  n2  10.1.1.0/24  vxlan  via 192.168.1.2 over svabc4');
     expect(lines).toContain('  n3  10.1.2.0/24  none   it has no InternalIP');
   });

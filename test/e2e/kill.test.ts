@@ -1,6 +1,7 @@
 /**
- * The agent is killed at native calls all along its start, at every one of an ADD, a change of policy and a DEL, with what
- * goes on behind their answers, and at random moments of random work. Afterwards the kernel holds what would be written from scratch, and nothing is left over.
+ * The agent is killed at every native call of its start, of an ADD, a change of policy and a DEL, with what goes on behind
+ * their answers, and at random moments of random work. Afterwards the kernel holds what would be written from scratch, and
+ * nothing is left over. Some 13 minutes: a start is 430 points long.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -9,14 +10,14 @@ import { compareCounts, compareWithOracle, readDesired } from '../support/kernel
 import type { NodeRemains } from '../support/node-remains.ts';
 import { AgentBench, type BenchAgent, denyYaml, NAMESPACE_YAML, NODE, NODE_YAML, podYaml } from './agent-bench.ts';
 
-const RANDOM_KILLS = Number(process.env['SLUICE_KILLS'] ?? 100);
-/** From one point of a start to the next; 1: every one of its some 430. All that follow the start are points. */
-const START_STRIDE = Number(process.env['SLUICE_KILL_STRIDE'] ?? 4);
+const RANDOM_KILLS = Number(process.env['SLUICE_KILLS'] ?? 200);
+/** From one point of a start to the next, for a quicker look. All that follow the start are points. */
+const START_STRIDE = Number(process.env['SLUICE_KILL_STRIDE'] ?? 1);
 /** A check between kills, each of which needs an agent that is not killed. */
 const KILLS_A_CHECK = 20;
 const LIFE_MS_MAX = 700;
 const POINTS_MAX = 2000;
-const TEST_MS = 1_200_000;
+const TEST_MS = 2_400_000;
 /** A second try would begin on what the first left, which, when it took too long, still goes on. */
 const OPTIONS = { timeout: TEST_MS, retry: 0 };
 /** What pods do not need; kill-routing.test.ts kills agents that set it up. */

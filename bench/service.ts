@@ -6,6 +6,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClusterHost } from '../test/support/cluster-host.ts';
+import type { PodHost } from '../test/support/pod-host.ts';
 import { SMALL } from './support/cluster.ts';
 import { requirePackage } from './support/debian-package.ts';
 import { atLeast, atMost, type Figure, plainFigure, ratioFigure } from './support/figure.ts';
@@ -71,18 +72,27 @@ async function measureEvents(bench: ServiceBench): Promise<readonly Figure[]> {
   ];
 }
 
-/** A pair of pods of one node, the client's packets going to the server or to a Service in front of it. */
+/**
+ * Pods of one node, packets going to the server or to a Service in front of it, each address from a client of its own: a
+ * client's timestamps differ from address to address, so that behind a Service the server would take SYNs for old ones of
+ * connections in its TIME_WAIT.
+ */
 async function measureConnections(options: QuestionOptions, cluster: ClusterHost): Promise<readonly Figure[]> {
   const { rounds, tell } = options;
   cluster.applyNamespace('bench');
   const place = { namespace: 'bench', node: 0, ports: [] };
-  const [client, server] = await cluster.startPods([
-    { ...place, name: 'client', labels: {} },
-    { ...place, name: 'server', labels: {} },
-  ]);
-  if (client === undefined || server === undefined) throw new Error('the pods did not start');
-  const ends = { client: client.netns, server: server.netns };
-  const direct: Pair = { name: 'straight to the pod', ...ends, serverAddress: server.addresses.ipv4 };
+  const start = async (name: string): Promise<PodHost> => {
+    const [pod] = await cluster.startPods([{ ...place, name, labels: {} }]);
+    if (pod === undefined) throw new Error(`pod ${name} did not start`);
+    return pod;
+  };
+  const [client, server] = [await start('client'), await start('server')];
+  const direct: Pair = {
+    name: 'straight to the pod',
+    client: client.netns,
+    server: server.netns,
+    serverAddress: server.addresses.ipv4,
+  };
   await startLoadServer(cluster.ledger, direct);
   const figures: Figure[] = [];
   for (const count of SIZES) {
@@ -90,10 +100,11 @@ async function measureConnections(options: QuestionOptions, cluster: ClusterHost
     const staged = join(cluster.directory, 'staging', 'services.json');
     writeFileSync(staged, JSON.stringify(serviceList(count, { address: server.addresses.ipv4, port: SERVICE_PORT })));
     renameSync(staged, join(cluster.manifests.directory, 'services.json'));
+    const behind = await start(`client-of-${count}`);
     await cluster.sync();
     const references = [direct, ...(await makeProxyPairs(cluster, count))];
     const pairs: readonly Pair[] = [
-      { name: 'Service', ...ends, serverAddress: middle },
+      { name: 'Service', client: behind.netns, server: server.netns, serverAddress: middle },
       ...references.map((pair) => (pair === direct ? pair : { ...pair, serverAddress: middle })),
     ];
     tell(`${count} Services in force, ${rounds} rounds of ${pairs.length} paths`);

@@ -3,10 +3,9 @@
  * Ctrl-C. Removal is synchronous (it has to work while the process exits), in reverse order, and may be repeated.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { makeNetns, type TestNetns } from './netns.ts';
+import { makeOwnDirectory } from './own-directory.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -31,8 +30,8 @@ export class Ledger implements Disposable {
   }
 
   /** A directory of its own, removed with everything in it. */
-  makeDirectory(name: string, parent: string = tmpdir()): string {
-    const path = mkdtempSync(join(parent, `${name}-`));
+  makeDirectory(name: string, parent?: string): string {
+    const path = makeOwnDirectory(name, parent);
     this.add(path, () => {
       rmSync(path, { recursive: true, force: true });
     });

@@ -1,8 +1,8 @@
 /** A BPF file system of a test's own. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeOwnDirectory } from '../own-directory.ts';
 
 export interface PinRoot extends Disposable {
   readonly path: string;
@@ -10,7 +10,7 @@ export interface PinRoot extends Disposable {
 
 /** Mounts it on a new directory; `path` is an empty directory in it. Disposing unmounts it, which ends every pin. */
 export function mountPinRoot(): PinRoot {
-  const root = mkdtempSync(join(tmpdir(), 'sluice-pins-'));
+  const root = makeOwnDirectory('sluice-pins');
   execFileSync('mount', ['-t', 'bpf', 'bpf', root]);
   const path = join(root, 'test');
   mkdirSync(path);

@@ -29,8 +29,8 @@ import type { AgentOptions } from './options.ts';
 import { instancePaths } from './paths.ts';
 import { Readiness } from './readiness.ts';
 import { openRequestServer } from './request-server.ts';
-import { readAgentStatus } from './status-view.ts';
-import type { AgentStatus } from './status.ts';
+import { readAgentState, readAgentStatus } from './status-view.ts';
+import type { AgentState, AgentStatus } from './status.ts';
 
 export interface Agent extends AsyncDisposable {
   /** Resolves when the first tables are in force: then pods can be added. Rejects when the source cannot be read. */
@@ -79,9 +79,10 @@ export async function startAgent(options: AgentOptions, log: Log, onFatal: OnFat
   // Taken down before the parts that it waits for.
   const readiness = started.use(new Readiness({ source, reconciler, clock: systemClock, log }));
   const status = (): AgentStatus => readAgentStatus({ options, source, ...found, ...followed }, readiness.isReady);
+  const state = (): AgentState => readAgentState({ options, source, ...followed }, readiness.isReady);
   const requestParts = { options, log, paths, found, followed, snapshot, source, readiness, metrics, status };
   const requests = openRequestServer(started, requestParts);
-  const observation = { metrics, node: options.node, status, kubernetes, clock: systemClock, random: Math.random, log };
+  const observation = { metrics, node: options.node, state, kubernetes, clock: systemClock, random: Math.random, log };
   const { healthAddress: listen, ownPod } = options;
   started.use(await Observation.begin({ ...observation, listen, ownPod, settle: () => desired.settle() }));
   await requests.listen();

@@ -10,7 +10,7 @@ import type { ProblemBoard } from './problem-board.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { NodeRouting } from './routing/node-routing.ts';
 import type { ServiceState, ServiceStep } from './service-step.ts';
-import { type AgentStatus, countersOf, type EndpointStatus, flowStatus } from './status.ts';
+import { type AgentState, type AgentStatus, countersOf, type EndpointStatus, flowStatus } from './status.ts';
 
 export interface StatusParts {
   readonly options: AgentOptions;
@@ -28,26 +28,42 @@ export interface StatusParts {
 
 /** @param ready the first tables are in force and requests are served. */
 export function readAgentStatus(parts: StatusParts, ready: boolean): AgentStatus {
-  const { options, datapath, reconciler, services, records, drops, ranges } = parts;
-  const { problems, ...tables } = reconciler.state();
-  const { synced, asOfMs, fault = '' } = parts.source.freshness();
+  const { options, datapath, services, records, drops } = parts;
   return {
-    instance: options.instance,
-    node: options.node,
-    ready,
+    ...readAgentState(parts, ready),
     attach: datapath.attachMode,
-    source: { synced, asOf: new Date(asOfMs).toISOString(), fault },
-    tables,
     services: servicesStatus(services.state()),
     flows: flowStatus(options.flows, datapath.flowUsage(), (id) => records.list().find((record) => record.id === id)),
-    podCIDRs: ranges.podCidrs,
     ipam: parts.ipam.usage(),
     tableFill: datapath.tableFill(),
     routing: parts.routing.status(),
     endpoints: records.list().map((record) => endpointStatus(record, drops)),
-    objectProblems: parts.problems.list(),
-    compileProblems: problems,
     counters: countersOf(datapath.counters()),
+  };
+}
+
+/** @param ready as above. */
+export function readAgentState(
+  {
+    options,
+    source,
+    reconciler,
+    ranges,
+    problems,
+  }: Pick<StatusParts, 'options' | 'source' | 'reconciler' | 'ranges' | 'problems'>,
+  ready: boolean,
+): AgentState {
+  const { problems: compileProblems, ...tables } = reconciler.state();
+  const { synced, asOfMs, fault = '' } = source.freshness();
+  return {
+    instance: options.instance,
+    node: options.node,
+    ready,
+    source: { synced, asOf: new Date(asOfMs).toISOString(), fault },
+    tables,
+    podCIDRs: ranges.podCidrs,
+    objectProblems: problems.list(),
+    compileProblems,
   };
 }
 

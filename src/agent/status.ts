@@ -35,6 +35,12 @@ export interface FlowStatus {
   readonly atLimit: readonly string[];
 }
 
+/** What probes and reports look at, every few seconds: nothing of it is read from the kernel. */
+export type AgentState = Pick<
+  AgentStatus,
+  'instance' | 'node' | 'ready' | 'source' | 'tables' | 'podCIDRs' | 'objectProblems' | 'compileProblems'
+>;
+
 export interface AgentStatus {
   readonly instance: string;
   readonly node: string;

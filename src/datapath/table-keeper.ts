@@ -89,10 +89,11 @@ export class TableKeeper {
 
   /** Elements of what is in force, and room for them. Of `rows` a transition needs those of both sides for a while. */
   fill(): readonly TableFill[] {
-    const { endpoints, addresses, prefixes, rows } = this.#image;
+    const { endpoints, addresses, ownAddresses, prefixes, rows } = this.#image;
+    const unnamed = [...ownAddresses.values()].filter(({ key }) => addresses.find(key) === undefined);
     const used: TableLimits = {
       endpoints: endpoints.size,
-      addresses: addresses.size,
+      addresses: addresses.size + unnamed.length,
       prefixes: prefixes.classes.length,
       rows: [...rows.values()].reduce((sum, { ruleSet }) => sum + ruleSet.length, 0),
     };

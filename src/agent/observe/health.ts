@@ -2,13 +2,13 @@
  * What /healthz and /readyz say, and why. Not healthy: starting the process anew may help. Not ready: it does not, or not
  * yet, do its work. An API server that is away is neither: the last known state stays enforced.
  */
-import type { AgentStatus } from '../status.ts';
+import type { AgentState } from '../status.ts';
 
 /** A step of the reconciler may take so long before it is taken for stuck. A first compile of the largest cluster takes 10 s. */
 export const STEP_MS_MAX = 120_000;
 
 export interface HealthInput {
-  readonly status: AgentStatus;
+  readonly state: AgentState;
   /** How long changes have been waiting without any being brought in force, milliseconds; 0 when none waits. */
   readonly waitingMs: number;
 }
@@ -20,8 +20,8 @@ export interface Health {
   readonly notReady: readonly string[];
 }
 
-export function judgeHealth({ status, waitingMs }: HealthInput): Health {
-  const { tables, source } = status;
+export function judgeHealth({ state, waitingMs }: HealthInput): Health {
+  const { tables, source } = state;
   const unhealthy =
     waitingMs > STEP_MS_MAX && tables.failure === ''
       ? [`changes have been waiting for ${Math.round(waitingMs / 1000)} s, and no step has ended`]
@@ -33,10 +33,10 @@ export function judgeHealth({ status, waitingMs }: HealthInput): Health {
   if (source.synced && tables.realized === 0) {
     notReady.push(`no tables are in force yet${tables.failure === '' ? '' : `: ${tables.failure}`}`);
   }
-  if (!status.ready && notReady.length === 0) notReady.push('CNI requests are not served yet');
-  if (status.ready && tables.failure !== '') notReady.push(`the newest state is not in force: ${tables.failure}`);
-  if (status.ready && status.podCIDRs.length === 0) {
-    notReady.push(`node ${status.node} has no podCIDR: no pod can get an address`);
+  if (!state.ready && notReady.length === 0) notReady.push('CNI requests are not served yet');
+  if (state.ready && tables.failure !== '') notReady.push(`the newest state is not in force: ${tables.failure}`);
+  if (state.ready && state.podCIDRs.length === 0) {
+    notReady.push(`node ${state.node} has no podCIDR: no pod can get an address`);
   }
   return { unhealthy, notReady: [...unhealthy, ...notReady] };
 }
@@ -47,7 +47,7 @@ export class WaitClock {
   #sinceMs = 0;
 
   /** @returns milliseconds since changes wait without progress, as far as the looks can tell. */
-  look(tables: AgentStatus['tables'], nowMs: number): number {
+  look(tables: AgentState['tables'], nowMs: number): number {
     if (tables.realized !== this.#realized || tables.realized >= tables.submitted) {
       this.#realized = tables.realized;
       this.#sinceMs = nowMs;

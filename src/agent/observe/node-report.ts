@@ -7,14 +7,14 @@ import type { ApiWrite } from '../../cluster/kubernetes/transport.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import type { AgentStatus } from '../status.ts';
+import type { AgentState } from '../status.ts';
 import type { Health } from './health.ts';
 
 export interface NodeReportParts {
   /** The agent's own pod. */
   readonly namespace: string;
   readonly pod: string;
-  readonly look: () => { readonly status: AgentStatus; readonly health: Health };
+  readonly look: () => { readonly state: AgentState; readonly health: Health };
   readonly write: (path: string, write: ApiWrite) => Promise<unknown>;
   readonly clock: Clock;
   /** From 0 (inclusive) to 1 (exclusive). */
@@ -64,15 +64,15 @@ export class NodeReport implements AsyncDisposable {
 
   async #tell(): Promise<void> {
     const { namespace, pod, look, write, clock, log } = this.#parts;
-    const { status, health } = look();
+    const { state, health } = look();
     const [reason] = health.notReady;
-    const state = reason === undefined ? 'ready' : reason.slice(0, STATE_CHARS_MAX);
-    const realized = String(status.tables.generation);
-    const key = `${state} ${realized}`;
+    const word = reason === undefined ? 'ready' : reason.slice(0, STATE_CHARS_MAX);
+    const realized = String(state.tables.generation);
+    const key = `${word} ${realized}`;
     if (key === this.#told && clock.monotonicMs() - this.#toldMs < REFRESH_MS) return;
     const annotations = {
-      [ANNOTATIONS.state]: state,
-      [ANNOTATIONS.asOf]: status.source.asOf,
+      [ANNOTATIONS.state]: word,
+      [ANNOTATIONS.asOf]: state.source.asOf,
       [ANNOTATIONS.realized]: realized,
     };
     try {

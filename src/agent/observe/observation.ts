@@ -7,7 +7,7 @@ import type { KubernetesSource } from '../../cluster/kubernetes/kubernetes-sourc
 import type { ApiWrite } from '../../cluster/kubernetes/transport.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import type { AgentStatus } from '../status.ts';
+import type { AgentState } from '../status.ts';
 import type { ListenAddress, OwnPod } from './addresses.ts';
 import { type Health, healthText, judgeHealth, WaitClock } from './health.ts';
 import { type HealthAnswer, type HealthRoute, HealthServer } from './health-server.ts';
@@ -24,7 +24,7 @@ export interface ObservationParts {
   readonly ownPod: OwnPod | undefined;
   readonly metrics: AgentMetrics;
   readonly node: string;
-  readonly status: () => AgentStatus;
+  readonly state: () => AgentState;
   /** Resolves when everything seen so far is in force. */
   readonly settle: () => Promise<void>;
   /** Undefined: another source. */
@@ -64,14 +64,14 @@ export class Observation implements AsyncDisposable {
     await this.#made.disposeAsync();
   }
 
-  #look(): { readonly status: AgentStatus; readonly health: Health } {
-    const status = this.#parts.status();
-    const waitingMs = this.#waits.look(status.tables, this.#parts.clock.monotonicMs());
-    return { status, health: judgeHealth({ status, waitingMs }) };
+  #look(): { readonly state: AgentState; readonly health: Health } {
+    const state = this.#parts.state();
+    const waitingMs = this.#waits.look(state.tables, this.#parts.clock.monotonicMs());
+    return { state, health: judgeHealth({ state, waitingMs }) };
   }
 
   async #serve(): Promise<void> {
-    const { listen, log, kubernetes, status, settle, metrics } = this.#parts;
+    const { listen, log, kubernetes, state, settle, metrics } = this.#parts;
     if (listen === undefined) return;
     const judged = (reasons: readonly string[]): HealthAnswer => ({
       status: reasons.length === 0 ? 200 : 503,
@@ -89,7 +89,7 @@ export class Observation implements AsyncDisposable {
     };
     if (kubernetes !== undefined) {
       const seenVersion = kubernetes.source.version.bind(kubernetes.source);
-      routes['/v1/realized'] = realizedRoute({ seenVersion, settle, status });
+      routes['/v1/realized'] = realizedRoute({ seenVersion, settle, state });
     }
     const server = this.#made.use(await HealthServer.listen({ ...listen, routes, log }));
     log.info({ address: listen.address, port: server.port }, 'health and metrics are served');
@@ -117,9 +117,9 @@ export class Observation implements AsyncDisposable {
   }
 
   #lookForTroubles(events: PolicyEvents): void {
-    const { clock, status } = this.#parts;
+    const { clock, state } = this.#parts;
     this.#cancelLook = clock.schedule(LOOK_MS, () => {
-      const { objectProblems, compileProblems } = status();
+      const { objectProblems, compileProblems } = state();
       events.take(policyTroubles(objectProblems, compileProblems));
       this.#lookForTroubles(events);
     });

@@ -3,7 +3,7 @@
  * answers once everything that was seen up to the question is in force, or why it is not.
  */
 import { errorMessage } from '../../lib/errors.ts';
-import type { AgentStatus } from '../status.ts';
+import type { AgentState } from '../status.ts';
 import { formatProblem, type ObjectProblem } from '../../cluster/source.ts';
 import { type HealthAnswer, type HealthRoute, refusal } from './health-server.ts';
 
@@ -26,7 +26,7 @@ export interface RealizedParts {
   readonly seenVersion: (kind: string, namespace: string, name: string) => PolicyVersion | undefined;
   /** Resolves when everything seen so far is in force; rejects when it cannot be. */
   readonly settle: () => Promise<void>;
-  readonly status: () => AgentStatus;
+  readonly state: () => AgentState;
 }
 
 const KINDS: ReadonlySet<string> = new Set(['NetworkPolicy', 'ClusterNetworkPolicy']);
@@ -52,7 +52,7 @@ interface Question extends PolicyVersion {
 }
 
 async function judge(parts: RealizedParts, asked: Question): Promise<RealizedAnswer> {
-  const { node } = parts.status();
+  const { node } = parts.state();
   const seen = parts.seenVersion(asked.kind, asked.namespace, asked.name);
   if (seen?.uid !== asked.uid || seen.generation < asked.generation) {
     return { node, state: 'not-seen', reason: 'the watch has not brought this version yet' };
@@ -62,7 +62,7 @@ async function judge(parts: RealizedParts, asked: Question): Promise<RealizedAns
   } catch (error) {
     return { node, state: 'not-realized', reason: errorMessage(error) };
   }
-  const problem = parts.status().objectProblems.find((candidate) => isAbout(candidate, asked));
+  const problem = parts.state().objectProblems.find((candidate) => isAbout(candidate, asked));
   return problem === undefined
     ? { node, state: 'realized', reason: '' }
     : { node, state: 'not-realized', reason: formatProblem(problem) };

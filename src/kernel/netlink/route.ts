@@ -26,7 +26,6 @@ const RTN_UNICAST = 1;
 const RTN_UNREACHABLE = 7;
 
 export const TABLE_MAIN = 254;
-export const TABLE_LOCAL = 255;
 
 export type RouteType =
   | 'unspecified'

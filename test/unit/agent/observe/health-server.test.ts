@@ -69,7 +69,7 @@ describe('/v1/realized', () => {
   const parts: RealizedParts = {
     seenVersion: () => ({ uid: 'u1', generation: 2 }),
     settle: async () => undefined,
-    status: () => WELL,
+    state: () => WELL,
   };
 
   async function ask(changed: Partial<RealizedParts>): Promise<unknown> {
@@ -103,8 +103,8 @@ describe('/v1/realized', () => {
     const problem = { object, file: undefined, place: undefined, path: 'spec', message: 'm', hint: '' };
     const error = { ...WELL, objectProblems: [{ ...problem, severity: 'error' as const }] };
     const warning = { ...WELL, objectProblems: [{ ...problem, severity: 'warning' as const }] };
-    expect(await ask({ status: () => error })).toMatchObject({ state: 'not-realized' });
-    expect(await ask({ status: () => warning })).toMatchObject({ state: 'realized' });
+    expect(await ask({ state: () => error })).toMatchObject({ state: 'not-realized' });
+    expect(await ask({ state: () => warning })).toMatchObject({ state: 'realized' });
   });
 
   test.each(['', '?kind=Secret&name=a&uid=u&generation=1', '?kind=NetworkPolicy&name=a&uid=u&generation=x'])(

@@ -4,7 +4,7 @@ import type { AgentStatus } from '../../../../src/agent/status.ts';
 import { WELL } from '../../commands/sample-status.ts';
 
 function judge(part: Partial<AgentStatus>, waitingMs = 0): ReturnType<typeof judgeHealth> {
-  return judgeHealth({ status: { ...WELL, ...part }, waitingMs });
+  return judgeHealth({ state: { ...WELL, ...part }, waitingMs });
 }
 
 describe('health', () => {

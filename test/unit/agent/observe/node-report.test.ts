@@ -18,7 +18,7 @@ class World {
     return new NodeReport({
       namespace: 'sluice-system',
       pod: 'sluice-x1',
-      look: () => ({ status: this.status, health: judgeHealth({ status: this.status, waitingMs: 0 }) }),
+      look: () => ({ state: this.status, health: judgeHealth({ state: this.status, waitingMs: 0 }) }),
       write: async (path: string, { body }: ApiWrite) => {
         if (this.failure !== undefined) throw this.failure;
         this.writes.push({ path, annotations: JSON.parse(body).metadata.annotations });
